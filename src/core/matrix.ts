@@ -46,7 +46,7 @@ export interface MutantDeclaration {
 }
 
 /** What a requirement does not have to hold on, and the parts that it consists of. Reviewed data, not code. */
-export interface Applicability {
+export interface ApplicabilityTable {
   readonly notApplicable: readonly NotApplicable[];
   readonly aspects: readonly Aspect[];
 }
@@ -96,7 +96,12 @@ export interface Cell {
   /** Something to know that does not change the verdict. */
   readonly note?: string;
   /** Checks that apply here, by what became of them on the unchanged object. */
-  readonly checks: { readonly passed: number; readonly failed: number; readonly error: number; readonly notRun: number };
+  readonly checks: {
+    readonly passed: number;
+    readonly failed: number;
+    readonly error: number;
+    readonly notRun: number;
+  };
   /** Titles of the mutants that no check kills, sorted; those that were not exercised among them. */
   readonly survivors: readonly string[];
   /** Parts of the requirement that no check speaks of, sorted. */
@@ -118,8 +123,10 @@ export interface MatrixRow {
   readonly requirement: boolean;
   /** Whether the item stood further up already; the items below it are listed there. */
   readonly repeated: boolean;
-  /** A cell for each column, by the column's key. */
+  /** A cell for each column, by the column's key: the worst of the item's own and of all below it. */
   readonly verdicts: Readonly<Record<string, Cell>>;
+  /** For a requirement: its own cells. They differ from `verdicts` only if others are below it. */
+  readonly own?: Readonly<Record<string, Cell>>;
 }
 
 /** What became of a check in a column. */
