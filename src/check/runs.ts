@@ -1,0 +1,120 @@
+/** The runs of a session, and the records that they make. */
+import { type Diagnostic, diagnostic } from '../core/diagnostic.js';
+import type { ResultRecord } from '../core/record.js';
+import type { Platform } from './bench.js';
+import type { CheckFile } from './collect.js';
+import { digestOf } from './evidence.js';
+import type { Inputs, LoadedMutant, Session } from './load.js';
+import { withoutRoot } from './problem.js';
+import type { Order } from './protocol.js';
+import type { TranscriptMode } from './request.js';
+import { judgeAnswer, type RunVerdict } from './verdict-of-run.js';
+
+/** Which run. */
+export interface RunKey {
+  readonly file: CheckFile;
+  readonly requirement: string;
+  readonly check: string;
+  readonly aspect?: string;
+  readonly platform: Platform;
+  readonly mutant?: LoadedMutant;
+}
+
+/** The runs of a session, and their records. */
+export class Runs {
+  readonly records: ResultRecord[] = [];
+  readonly diagnostics: Diagnostic[] = [];
+  journaled = 0;
+  ended = 0;
+  #begun = 0;
+  readonly #put = new Set<string>();
+  readonly #session: Session;
+  readonly #inputs: Inputs;
+
+  constructor(session: Session, inputs: Inputs) {
+    this.#session = session;
+    this.#inputs = inputs;
+  }
+
+  /** Runs, and records the result. */
+  async run(key: RunKey): Promise<ResultRecord['outcome']> {
+    const { request, pool, places } = this.#session;
+    const mode = request.transcript ?? 'none';
+    this.#begun++;
+    const runOrder: Order = {
+      kind: 'run',
+      files: key.mutant && key.mutant.file.url !== key.file.url ? [key.file.url, key.mutant.file.url] : [key.file.url],
+      requirement: key.requirement,
+      check: key.check,
+      mutant: key.mutant?.title,
+      platform: key.platform.name,
+      transcript: mode === 'all' || (mode !== 'none' && key.mutant === undefined),
+    };
+    const { answer, before } = await pool.submit(runOrder);
+    const verdict = judgeAnswer(answer);
+    this.journaled += verdict.journaled;
+    this.ended++;
+    const place = placed(places.ofStack(verdict.stack, verdict.thrown ? undefined : key.file.absolute));
+    this.#add(key, verdict, place, mode);
+    if (before !== undefined && verdict.outcome !== 'error') {
+      const where = `${key.requirement}, '${key.check}' on ${key.platform.name}${key.mutant ? ` with '${key.mutant.title}'` : ''}`;
+      const first = judgeAnswer(before).message ?? '';
+      this.diagnostics.push(
+        diagnostic('check-unstable', `${where}: ended in an error, and not when it was repeated: ${first}`),
+      );
+    }
+    request.onProgress?.({ done: this.ended, total: this.#begun });
+    return verdict.outcome;
+  }
+
+  /** Records an error without a run; once for each key. */
+  put(key: RunKey, problem: { readonly message: string; readonly place?: Diagnostic['place'] }): void {
+    const name = JSON.stringify([key.requirement, key.platform.name, key.check, key.mutant?.title]);
+    if (this.#put.has(name)) return;
+    this.#put.add(name);
+    const verdict: RunVerdict = {
+      outcome: 'error',
+      assertions: 0,
+      message: problem.message,
+      stack: '',
+      thrown: false,
+      digest: '',
+      journaled: 0,
+    };
+    this.#add(key, verdict, placed(problem.place), 'none');
+  }
+
+  #add(key: RunKey, verdict: RunVerdict, place: Pick<ResultRecord, 'place'>, mode: TranscriptMode): void {
+    const kept = verdict.transcript !== undefined && (mode !== 'failing' || verdict.outcome !== 'pass');
+    this.records.push({
+      object: this.#inputs.object,
+      platform: key.platform.name,
+      requirement: key.requirement,
+      check: key.check,
+      ...(key.aspect === undefined ? {} : { aspect: key.aspect }),
+      ...(key.mutant === undefined ? {} : { mutant: key.mutant.title }),
+      outcome: verdict.outcome,
+      assertions: verdict.assertions,
+      ...(verdict.message === undefined ? {} : { message: withoutRoot(verdict.message, this.#session.root) }),
+      ...place,
+      transcriptDigest: verdict.digest,
+      inputDigests: {
+        ...this.#inputs.digests,
+        ...platformDigests(key.platform),
+        check: key.file.digest,
+        ...(key.mutant === undefined ? {} : { mutant: key.mutant.file.digest }),
+      },
+      ...(kept ? { transcript: verdict.transcript } : {}),
+    });
+  }
+}
+
+/** Digests of the texts that a platform's results depend on. */
+export function platformDigests({ inputs }: Platform): Record<string, string> {
+  return Object.fromEntries(Object.entries(inputs ?? {}).map(([name, text]) => [`platform:${name}`, digestOf(text)]));
+}
+
+/** A place as a property, or none. */
+export function placed(place: Diagnostic['place']): Pick<Diagnostic, 'place'> {
+  return place === undefined ? {} : { place };
+}
