@@ -128,11 +128,11 @@ export function encode<Name extends string>(
   return words;
 }
 
-/** `Name=0x…` of every field that is not zero, in layout order: for transcripts. */
+/** `Name=0x…` of every field that is not zero, in layout order: for transcripts. Fields of addresses are told in place. */
 export function describe(form: Layout<string>, words: Uint32Array): string {
   const parts: string[] = [];
   for (const field of Object.values(form)) {
-    const value = get(words, field);
+    const value = field.width > 32 ? getAddress(words, field) : get(words, field);
     if (value === 0) continue;
     parts.push(`${field.name}=${value < 10 ? value : `0x${value.toString(16)}`}`);
   }

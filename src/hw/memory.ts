@@ -54,7 +54,8 @@ export class PhysicalMemory {
     for (const r of this.#ranges) {
       if (address < r.address + r.length && r.address < address + length) {
         throw new RangeError(
-          `RAM at 0x${address.toString(16)} overlaps RAM at 0x${r.address.toString(16)}, length 0x${r.length.toString(16)}`,
+          `RAM at 0x${address.toString(16)} overlaps RAM at 0x${r.address.toString(16)}, ` +
+            `length 0x${r.length.toString(16)}`,
         );
       }
     }
@@ -86,14 +87,19 @@ export class PhysicalMemory {
     return page;
   }
 
-  #writable(address: number): Page {
+  /** The page that holds `address`, made if nothing was ever written to it. */
+  #existing(address: number): Page {
+    const found = this.#find(address);
+    if (found !== undefined) return found;
     const number = Math.floor(address / PAGE_BYTES);
-    let page = this.#find(address);
-    if (page === undefined) {
-      page = new Page(number);
-      this.#pages.set(number, page);
-      this.#cache[number & (CACHE_SLOTS - 1)] = page;
-    }
+    const page = new Page(number);
+    this.#pages.set(number, page);
+    this.#cache[number & (CACHE_SLOTS - 1)] = page;
+    return page;
+  }
+
+  #writable(address: number): Page {
+    const page = this.#existing(address);
     if (page.before === undefined) {
       page.before = page.bytes.slice();
       this.#dirty.push(page);
@@ -111,7 +117,7 @@ export class PhysicalMemory {
     if (page === undefined) {
       out[0] = 0;
       out[1] = 0;
-      return this.contains(address, 8);
+      return this.contains(address - (address % 8), 8);
     }
     const index = (address & (PAGE_BYTES - 8)) >>> 2;
     out[0] = page.words[index] as number;
@@ -177,6 +183,23 @@ export class PhysicalMemory {
   }
 
   /**
+   * Writes bytes as if they had been there all along: {@link changed} does not report them. For whoever arranges a
+   * state. Returns false, with nothing written, unless all of them are RAM.
+   */
+  poke(address: number, bytes: Uint8Array): boolean {
+    if (!this.contains(address, bytes.length)) return false;
+    for (let done = 0; done < bytes.length; ) {
+      const at = (address + done) % PAGE_BYTES;
+      const part = bytes.subarray(done, done + Math.min(PAGE_BYTES - at, bytes.length - done));
+      const page = this.#existing(address + done);
+      page.bytes.set(part, at);
+      page.before?.set(part, at);
+      done += part.length;
+    }
+    return true;
+  }
+
+  /**
    * The byte ranges whose contents differ from what they were at the last call (or at the start), by address, adjacent
    * bytes joined. Asking starts a new period.
    */
@@ -213,7 +236,8 @@ export class PhysicalMemory {
     this.#pages.clear();
     this.#cache.fill(NO_PAGE);
     for (const { address, bytes } of snapshot) {
-      if (!this.contains(address, bytes.length)) throw new RangeError(`no RAM for the saved page 0x${address.toString(16)}`);
+      if (!this.contains(address, bytes.length))
+        throw new RangeError(`no RAM for the saved page 0x${address.toString(16)}`);
       this.#writable(address).bytes.set(bytes);
     }
     for (const page of this.#dirty) page.before = undefined;
