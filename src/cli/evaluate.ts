@@ -1,0 +1,144 @@
+/** From a session to the matrix: import, trace, run, bind, fold. What `matrix`, `verify`, `show` and `why` share. */
+import type { Diagnostic } from '../core/diagnostic.js';
+import type { Matrix } from '../core/matrix.js';
+import type { ResultRecord } from '../core/record.js';
+import type { LinkedItem } from '../core/trace.js';
+import type { Limits } from '../check/limits.js';
+import { type PreparedLane, prepareLane } from '../check/prepare.js';
+import type { CheckRun, TranscriptMode } from '../check/request.js';
+import { runChecks } from '../check/run.js';
+import { type Analysis, analyse } from '../engine/analyse.js';
+import { bindChecks, diagnoseMutants } from '../matrix/bind.js';
+import { foldMatrix } from '../matrix/matrix.js';
+import type { LimitsConfiguration } from './config.js';
+import { CommandError } from './exit.js';
+import { type Session, onInterrupt, progressLine } from './session.js';
+
+/** What to evaluate. */
+export interface EvaluationRequest {
+  /** Which items to run checks of; absent: of all, and bindings to what does not exist are looked for as well. */
+  readonly select?: (items: readonly LinkedItem[]) => readonly string[];
+  readonly platforms?: readonly string[] | undefined;
+  /** `all`, `none`, or those whose title holds a text. */
+  readonly mutants: 'all' | 'none' | { readonly titleContains: string };
+  readonly transcript?: TranscriptMode;
+  /** True to load and list only. */
+  readonly listOnly?: boolean;
+}
+
+/** What evaluating gives. */
+export interface Evaluation {
+  readonly analysis: Analysis;
+  readonly matrix: Matrix;
+  readonly records: readonly ResultRecord[];
+  readonly run: CheckRun;
+  /** The requirements whose checks were run. */
+  readonly selected: readonly string[];
+}
+
+function limitsOf(configured: LimitsConfiguration): Partial<Limits> {
+  const { operations, watchdogSeconds, heapMiB, memoryMiB } = configured;
+  return {
+    ...(operations === undefined ? {} : { operations }),
+    ...(watchdogSeconds === undefined ? {} : { milliseconds: watchdogSeconds * 1000 }),
+    ...(heapMiB === undefined ? {} : { heapMiB }),
+    ...(memoryMiB === undefined ? {} : { memoryMiB }),
+  };
+}
+
+/** A run of no checks: for a tree whose configuration names none. */
+const NO_RUN: CheckRun = {
+  records: [],
+  checks: [],
+  mutants: [],
+  columns: [],
+  applicability: { notApplicable: [], aspects: [] },
+  platforms: [],
+  diagnostics: [],
+};
+
+/** Reads and links the session's tree. */
+export function analyseTree(session: Session): Promise<Analysis> {
+  return analyse(session.source, { paths: session.tree, types: session.configuration.types });
+}
+
+/** Evaluates a session's tree. A lane starts while the tree is being read. */
+export async function evaluate(session: Session, request: EvaluationRequest): Promise<Evaluation> {
+  const { checks, root } = session.configuration;
+  const limits = limitsOf(session.limits);
+  const abort = new AbortController();
+  const release = onInterrupt(() => abort.abort(new CommandError('interrupted', 'The run was interrupted')));
+  let prepared: PreparedLane | undefined;
+  try {
+    if (checks !== undefined) prepared = prepareLane({ root, bench: checks.bench, limits });
+    const analysis = await analyseTree(session);
+    const selected = request.select?.(analysis.trace.items) ?? analysis.trace.items.map(({ item }) => item.id);
+    let run = NO_RUN;
+    if (checks !== undefined && prepared !== undefined) {
+      const progress = progressLine();
+      run = await runChecks({
+        root,
+        configuration: checks,
+        requirements: selected,
+        loadAll: request.select === undefined,
+        ...(request.platforms === undefined ? {} : { platforms: request.platforms }),
+        mutants: request.mutants,
+        listOnly: request.listOnly ?? false,
+        limits,
+        transcript: request.transcript ?? 'none',
+        prepared,
+        signal: abort.signal,
+        onProgress: ({ done, total }) => progress.show(`running checks: ${done} of ${total}`),
+      });
+      progress.clear();
+      requirePlatforms(run, request.platforms);
+    }
+    return { analysis, ...fold(session, request, analysis, run), run, selected };
+  } finally {
+    prepared?.dispose();
+    release();
+  }
+}
+
+/** Fails if a platform was asked for that the bench does not have. */
+function requirePlatforms(run: CheckRun, asked: readonly string[] | undefined): void {
+  if (asked === undefined || run.columns.length > 0 || run.platforms.length === 0) return;
+  throw new CommandError(
+    'unknown-platform',
+    `No platform matches ${asked.map((name) => `'${name}'`).join(' or ')}`,
+    `The bench has: ${run.platforms.map(({ name }) => name).join(', ')}.`,
+  );
+}
+
+function fold(
+  session: Session,
+  request: EvaluationRequest,
+  analysis: Analysis,
+  run: CheckRun,
+): { matrix: Matrix; records: readonly ResultRecord[] } {
+  const { trace } = analysis;
+  const wanted = request.select === undefined ? undefined : new Set(request.select(trace.items));
+  const declared = wanted === undefined ? run.checks : run.checks.filter(({ requirement }) => wanted.has(requirement));
+  const bound = bindChecks(trace, declared);
+  const diagnostics: Diagnostic[] = [...analysis.diagnostics, ...run.diagnostics, ...bound.diagnostics];
+  if (wanted === undefined) diagnostics.push(...diagnoseMutants(trace, run.mutants));
+  const mutants = typeof request.mutants === 'string' ? run.mutants : chosenMutants(run, request.mutants.titleContains);
+  const matrix = foldMatrix({
+    trace,
+    bindings: bound.bindings,
+    records: run.records,
+    columns: run.columns,
+    applicability: run.applicability,
+    mutants,
+    strength: request.mutants !== 'none',
+    types: session.configuration.types,
+    diagnostics,
+  });
+  return { matrix, records: run.records };
+}
+
+function chosenMutants(run: CheckRun, text: string): CheckRun['mutants'] {
+  const chosen = run.mutants.filter(({ mutant }) => mutant.includes(text));
+  if (chosen.length > 0) return chosen;
+  throw new CommandError('unknown-mutant', `No mutant's title holds '${text}'`, 'tracewright verify --list lists them.');
+}
