@@ -1,0 +1,319 @@
+/** The SMMU as a whole: events, latency, requests on their way, stalls, overrides. Arm IHI 0070 3.5, 3.12, 5.5, 7.4. */
+import t from 'tap';
+import { Latency } from '../../latency.js';
+import {
+  Bench,
+  type BenchOptions,
+  cmd,
+  contextWords,
+  EVENTS,
+  nestedSte,
+  REG,
+  S1_PAGE,
+  S2_PAGE,
+  stage1Ste,
+  stage2Ste,
+  transaction,
+} from './smmuv3.test-support.js';
+
+const VA = 0x4000;
+const PAGE = 0x4300_0000;
+const OTHER = 0x4300_1000;
+
+/** Stream 8 of stage 2 with {@link VA} at {@link PAGE}. Its table. */
+function stage2Bench(options: BenchOptions = {}): { bench: Bench; table: number } {
+  const bench = new Bench(options);
+  const table = bench.page();
+  bench.map(table, VA, PAGE, S2_PAGE);
+  bench.ste(8, stage2Ste(1, table));
+  bench.enable();
+  return { bench, table };
+}
+
+/** Stream 8 of stage 1 with the second word of its CD changed. */
+function stage1Bench(ids: BenchOptions['ids'], change: (word: number) => number, attributes = S1_PAGE): Bench {
+  const bench = new Bench(ids === undefined ? {} : { ids });
+  const table = bench.page();
+  const context = bench.page();
+  bench.map(table, VA, PAGE, attributes);
+  const words = contextWords(5, table);
+  words[1] = change(words[1] as number) >>> 0;
+  bench.memory.storeWords(context, words);
+  bench.ste(8, stage1Ste(1, context));
+  bench.enable();
+  return bench;
+}
+
+t.test('a fault is recorded with what the transaction was, and told to the observer (7.3.13)', async (t) => {
+  const { bench } = stage2Bench();
+  t.equal(bench.dmaWrite(8, 0x5678, 1, { privileged: true }), 'abort');
+  // F_TRANSLATION; PnU, S2, CLASS IN, RnW = 0; IPA is the page.
+  t.same([...(bench.events()[0] ?? [])], [0x10, 8, 0, 0x282, 0x5678, 0, 0x5000, 0]);
+  t.same(bench.told, ['F_TRANSLATION stream 0x8 write 0x5678 S2 ipa 0x5678']);
+});
+
+t.test('a request that crosses pages moves all its bytes or none', async (t) => {
+  const { bench, table } = stage2Bench();
+  const data = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
+  const crossing = { ...transaction(8, VA + 0xff8, data), write: true };
+  t.equal(bench.smmu.request(8, crossing), 'abort');
+  t.same([bench.events()[0]?.[4]], [VA + 0x1000], 'the page that faulted');
+  t.equal(bench.load32(PAGE + 0xff8), 0, 'nothing has moved');
+  bench.map(table, VA + 0x1000, OTHER + 0x5000, S2_PAGE);
+  t.equal(bench.smmu.request(8, crossing), 'okay');
+  t.equal(bench.load32(PAGE + 0xff8), 0x04030201);
+  t.equal(bench.load32(OTHER + 0x5000), 0x0c0b0a09);
+  const back = new Uint8Array(16);
+  t.equal(bench.smmu.request(8, transaction(8, VA + 0xff8, back)), 'okay');
+  t.same(back, data);
+});
+
+t.test('a data access that reaches no memory aborts without an event', async (t) => {
+  const { bench, table } = stage2Bench();
+  bench.map(table, VA + 0x1000, 0xe000_0000, S2_PAGE);
+  t.equal(bench.dmaRead(8, VA + 0x1000), undefined);
+  t.same(bench.events(), []);
+});
+
+t.test('a full event queue loses records and toggles OVFLG once, until it is acknowledged (7.4)', async (t) => {
+  const { bench } = stage2Bench();
+  for (let i = 0; i < 10; i++) bench.dmaRead(8, 0x10_0000 + i * 4096);
+  t.equal(bench.read(REG.EVENTQ_PROD), 0x8000_0008, 'full: wrap bit 3, and OVFLG');
+  const last = new Uint32Array(8);
+  bench.memory.loadWords(EVENTS + 7 * 32, last, 8);
+  t.equal(last[4], 0x10_7000, 'the first eight were kept');
+  bench.dmaRead(8, 0x20_0000);
+  t.equal(bench.read(REG.EVENTQ_PROD), 0x8000_0008, 'not toggled again');
+  // Software consumes all and acknowledges: OVACKFLG = OVFLG.
+  bench.write(REG.EVENTQ_CONS, 0x8000_0008);
+  bench.dmaRead(8, 0x20_0000);
+  t.equal(bench.read(REG.EVENTQ_PROD), 0x8000_0009);
+  for (let i = 0; i < 8; i++) bench.dmaRead(8, 0x30_0000);
+  t.equal(bench.read(REG.EVENTQ_PROD), 0x0000_0000, 'full again, OVFLG toggled back');
+});
+
+t.test('without EVENTQEN records are lost without overflow; an abort of the queue raises EVENTQ_ABT_ERR', async (t) => {
+  const { bench } = stage2Bench();
+  bench.write(REG.CR0, 0x9);
+  bench.dmaRead(8, 0x10_0000);
+  t.equal(bench.read(REG.EVENTQ_PROD), 0);
+  bench.write(REG.EVENTQ_BASE, 0xe000_0003);
+  bench.write(REG.CR0, 0xd);
+  bench.dmaRead(8, 0x10_0000);
+  t.equal(bench.read(REG.GERROR), 4);
+  t.equal(bench.read(REG.EVENTQ_PROD), 0);
+});
+
+t.test('with latency a stale translation stays until the CMD_SYNC is consumed', async (t) => {
+  const { bench, table } = stage2Bench({ latency: new Latency(11, 64) });
+  bench.memory.storeWords(OTHER, [0x22]);
+  t.equal(bench.dmaRead(8, VA), 0);
+  bench.map(table, VA, OTHER, S2_PAGE);
+  bench.produce(cmd.s12Vmall(1), cmd.sync());
+  let polls = 0;
+  let stale = 0;
+  while ((bench.read(REG.CMDQ_CONS) & 0x1f) !== 2) {
+    if (bench.dmaRead(8, VA) === 0) stale++;
+    bench.latency.tick();
+    polls++;
+  }
+  t.ok(polls > 1, 'the queue takes its time');
+  t.ok(stale > 0, 'and entries stay meanwhile');
+  t.equal(bench.dmaRead(8, VA), 0x22, 'but not beyond the CMD_SYNC');
+});
+
+t.test('consuming an invalidation without a CMD_SYNC promises nothing (4.3, 4.4)', async (t) => {
+  const seeds = [1, 2, 3, 4, 5, 6, 7, 8];
+  const stale = seeds.filter((seed) => {
+    const { bench, table } = stage2Bench({ latency: new Latency(seed, 64) });
+    bench.memory.storeWords(OTHER, [0x22]);
+    bench.dmaRead(8, VA);
+    bench.map(table, VA, OTHER, S2_PAGE);
+    bench.produce(cmd.s12Vmall(1));
+    while ((bench.read(REG.CMDQ_CONS) & 0x1f) !== 1) bench.latency.tick();
+    return bench.dmaRead(8, VA) === 0;
+  });
+  t.equal(stale.length, seeds.length);
+});
+
+t.test('what was translated lands at the latest before a CMD_SYNC completes (4.7.3)', async (t) => {
+  const { bench, table } = stage2Bench();
+  const data = Uint8Array.of(1, 2, 3, 4);
+  const flight = bench.smmu.begin(8, { ...transaction(8, VA, data), write: true });
+  t.equal(flight.completion, undefined);
+  bench.map(table, VA, OTHER, S2_PAGE);
+  bench.produce(cmd.s12Vmall(1));
+  t.equal(bench.load32(PAGE), 0, 'still on its way');
+  bench.produce(cmd.sync());
+  t.equal(bench.load32(PAGE), 0x04030201, 'landed where it was translated to');
+  t.equal(flight.completion, 'okay');
+  bench.memory.storeWords(PAGE, [0]);
+  t.equal(flight.land(), 'okay');
+  t.equal(bench.load32(PAGE), 0, 'only once');
+});
+
+t.test('clearing SMMUEN lets land what was translated before CR0ACK shows it (6.3.9)', async (t) => {
+  const { bench } = stage2Bench();
+  const flight = bench.smmu.begin(8, { ...transaction(8, VA, Uint8Array.of(9, 9, 9, 9)), write: true });
+  bench.write(REG.CR0, 0xc);
+  t.equal(flight.completion, 'okay');
+  t.equal(bench.load32(PAGE), 0x09090909);
+});
+
+/** TERM_MODEL 0 (IDR0[26]), STALL_MODEL 0 (25:24), STALL_MAX 2 (IDR5[31:16]). */
+const BOTH_MODELS = { IDR0: 0x0844_101b, IDR5: 0x0002_0074 };
+/** A, R and S of a CD: bits 14, 13 and 12 of its second word. */
+const ars = (a: number, r: number, s: number) => (word: number) => (word & ~0x7000) | (a << 14) | (r << 13) | (s << 12);
+
+t.test('A and R decide between abort and RAZ/WI, and whether there is a record (5.5)', async (t) => {
+  for (const [a, r, completion, records] of [
+    [0, 0, 'razwi', 0],
+    [0, 1, 'razwi', 1],
+    [1, 0, 'abort', 0],
+    [1, 1, 'abort', 1],
+  ] as const) {
+    const bench = stage1Bench(BOTH_MODELS, ars(a, r, 0));
+    const data = Uint8Array.of(7, 7, 7, 7);
+    t.equal(bench.smmu.request(8, transaction(8, 0x9000, data)), completion);
+    t.same(data, completion === 'razwi' ? Uint8Array.of(0, 0, 0, 0) : Uint8Array.of(7, 7, 7, 7));
+    t.equal(bench.events().length, records);
+  }
+});
+
+t.test(
+  'a stalled transaction waits for CMD_RESUME, and is translated anew when it is retried (3.12.2, 4.7.1)',
+  async (t) => {
+    const bench = stage1Bench(BOTH_MODELS, ars(1, 1, 1));
+    const first = bench.smmu.begin(8, { ...transaction(8, 0x9000, Uint8Array.of(5, 0, 0, 0)), write: true });
+    const second = bench.smmu.begin(8, { ...transaction(8, 0xa000, Uint8Array.of(6, 0, 0, 0)), write: true });
+    t.same([first.stalled, second.stalled], [true, true]);
+    // STALL is bit 31 and STAG 15:0 of the second doubleword.
+    t.same(
+      bench.events().map((e) => [e[0], e[2]]),
+      [
+        [0x10, 0x8000_0000],
+        [0x10, 0x8000_0001],
+      ],
+    );
+    bench.produce(cmd.resume(8, 0, true));
+    t.equal(first.stalled, true, 'stalled again: nothing has changed');
+    t.equal(bench.events().length, 3);
+    bench.map(0x4100_0000, 0x9000, PAGE, S1_PAGE);
+    bench.produce(cmd.resume(9, 0, true));
+    t.equal(first.completion, undefined, 'the tag of another stream');
+    bench.produce(cmd.resume(8, 0, true), cmd.sync());
+    t.equal(first.completion, 'okay');
+    t.equal(bench.load32(PAGE), 5);
+    bench.produce(cmd.resume(8, 1, false, true));
+    t.equal(second.completion, 'abort');
+  },
+);
+
+t.test('CMD_RESUME without Ab ends a stalled transaction as RAZ/WI, STALL_TERM with an abort', async (t) => {
+  const bench = stage1Bench(BOTH_MODELS, ars(1, 1, 1));
+  const data = Uint8Array.of(7, 7, 7, 7);
+  const first = bench.smmu.begin(8, transaction(8, 0x9000, data));
+  const second = bench.smmu.begin(8, transaction(8, 0x9000, Uint8Array.of(1)));
+  bench.produce(cmd.resume(8, 0, false));
+  t.equal(first.completion, 'razwi');
+  t.same(data, Uint8Array.of(0, 0, 0, 0));
+  bench.produce(cmd.stallTerm(7));
+  t.equal(second.completion, undefined);
+  bench.produce(cmd.stallTerm(8));
+  t.equal(second.completion, 'abort');
+  t.equal(bench.smmu.request(8, transaction(8, 0x9000, data)), 'abort', 'who cannot wait ends with an abort');
+});
+
+t.test(
+  'a stall record is held back while the queue is full, never lost, and causes no overflow (7.2, 7.4)',
+  async (t) => {
+    const bench = stage1Bench(BOTH_MODELS, ars(1, 1, 1));
+    bench.ste(9, [0]);
+    for (let i = 0; i < 8; i++) bench.dmaRead(9, 0);
+    const flight = bench.smmu.begin(8, transaction(8, 0x9000, new Uint8Array(4)));
+    t.equal(flight.stalled, true);
+    t.equal(bench.read(REG.EVENTQ_PROD), 8, 'full, no OVFLG');
+    bench.write(REG.EVENTQ_CONS, 8);
+    t.same(
+      bench.events().map((e) => [e[0], e[2]]),
+      [[0x10, 0x8000_0000]],
+      'recorded once there is room',
+    );
+    bench.produce(cmd.stallTerm(8));
+    t.equal(flight.completion, 'abort');
+  },
+);
+
+t.test('with more stalls than STALL_MAX the rest waits for a tag', async (t) => {
+  const bench = stage1Bench(BOTH_MODELS, ars(1, 1, 1));
+  const flights = [0, 1, 2].map(() => bench.smmu.begin(8, transaction(8, 0x9000, new Uint8Array(4))));
+  t.equal(bench.events().length, 2);
+  bench.produce(cmd.resume(8, 0, false, true));
+  t.equal(bench.events().length, 3);
+  bench.write(REG.CR0, 0xc);
+  t.same(
+    flights.map((f) => f.completion),
+    ['abort', 'abort', 'abort'],
+    'clearing SMMUEN ends them',
+  );
+});
+
+t.test('PRIVCFG and INSTCFG override the incoming attributes where IDR1.ATTR_PERMS_OVR is set (5.2)', async (t) => {
+  // AP = 00: privileged only. PRIVCFG 49:48 and INSTCFG 51:50 of the second doubleword; 3 privileged, instruction.
+  const privilegedPage = S1_PAGE & ~0x40;
+  for (const [ids, privCfg, completion] of [
+    [{ IDR1: 0x0673_0010 }, 3, 0],
+    [{ IDR1: 0x0673_0010 }, 0, undefined],
+    [{ IDR1: 0x0273_0010 }, 3, undefined],
+  ] as const) {
+    const bench = stage1Bench(ids, (word) => word, privilegedPage);
+    const words = stage1Ste(1, 0x4100_1000);
+    words[3] = (words[3] as number) | (privCfg << 16);
+    bench.ste(8, words);
+    t.equal(bench.dmaRead(8, VA), completion);
+  }
+  const bench = stage1Bench({ IDR1: 0x0673_0010 }, (word) => word);
+  const words = stage1Ste(1, 0x4100_1000);
+  words[3] = (words[3] as number) | (3 << 18) | (2 << 16);
+  bench.ste(8, words);
+  bench.dmaRead(8, 0x9000, { privileged: true });
+  t.equal(bench.events()[0]?.[3], 0x20c, 'the record tells them after the override: InD, RnW, not PnU');
+});
+
+t.test('a cached entry without the permission is a permission fault of the stage that denies it', async (t) => {
+  const bench = new Bench();
+  const first = bench.page();
+  const second = bench.page();
+  const context = bench.page();
+  const end = context + 0x1_0000;
+  bench.map(first, VA, PAGE, S1_PAGE);
+  for (let page = first; page < end; page += 4096) bench.map(second, page, page, S2_PAGE);
+  // S2AP = 1: read only.
+  bench.map(second, PAGE, PAGE, S2_PAGE & ~0x80);
+  bench.memory.storeWords(context, contextWords(5, first));
+  bench.ste(8, nestedSte(1, context, second));
+  bench.enable();
+  t.equal(bench.dmaWrite(8, VA + 4, 1), 'abort');
+  t.equal(bench.dmaRead(8, VA), 0);
+  t.equal(bench.dmaWrite(8, VA + 4, 1), 'abort');
+  const [walked, cached] = bench.events();
+  t.same(cached, walked);
+  t.same([cached?.[0], cached?.[3], cached?.[6]], [0x13, 0x280, PAGE]);
+});
+
+t.test('EL2 streams have one range, no VMID and no ASID; TLBI_EL2_ALL is for them (3.3.3, 4.4.2)', async (t) => {
+  // HYP is IDR0[9]; STRW = 2 is bits 31:30 of the second doubleword.
+  const bench = stage1Bench({ IDR0: 0x0d44_121b }, (word) => word);
+  const words = stage1Ste(1, 0x4100_1000);
+  words[2] = 2 << 30;
+  bench.ste(8, words);
+  bench.memory.storeWords(OTHER, [0x22]);
+  t.equal(bench.dmaRead(8, VA), 0);
+  bench.map(0x4100_0000, VA, OTHER, S1_PAGE);
+  bench.produce(cmd.nsnhAll(), cmd.nhAll(1), cmd.sync());
+  t.equal(bench.dmaRead(8, VA), 0, 'commands for EL1 do not concern it');
+  bench.produce([0x20, 0, 0, 0], cmd.sync());
+  t.equal(bench.dmaRead(8, VA), 0x22);
+  bench.dmaRead(8, 0x1_0000_0000 * 0x8_0000);
+  t.equal(bench.events()[0]?.[0], 0x10, 'an address of the upper half translates nowhere');
+});

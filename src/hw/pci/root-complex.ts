@@ -1,0 +1,147 @@
+/**
+ * A root complex: one segment, its ECAM window, its memory windows, and the way of its functions to memory.
+ *
+ * PCI Express Base Specification 7.2.2 (ECAM), 1.3.1 (root complex), 2.3.1 (requests that nothing takes are unsupported
+ * requests; software reads all ones).
+ *
+ * Not modelled: I/O windows, root complex register block, error reporting of the root complex, configuration request
+ * retry, ordering between functions.
+ */
+import { hex } from '../address.js';
+import type { RegisterDevice } from '../bus.js';
+import { formatSbdf, type SavedBlock, type Sbdf } from '../machine.js';
+import type { Observer } from '../observer.js';
+import type { Completion, InFlight, RequestPort, Transaction } from '../transaction.js';
+import { type MemoryTarget, PciBus } from './bridge.js';
+import { ECAM } from './layout.js';
+import type { FunctionState, PciFunction } from './pci-function.js';
+
+/** A window of physical addresses in which the functions' memory appears. */
+export interface MemoryWindow {
+  /** Physical address of its beginning. */
+  readonly physical: number;
+  /** The PCI memory address that appears there. */
+  readonly pci: number;
+  readonly size: number;
+  readonly prefetchable: boolean;
+}
+
+/** What a root complex is. */
+export interface RootComplexOptions {
+  readonly name: string;
+  readonly segment: number;
+  /** Bus number of the root bus: the first of the ECAM window. */
+  readonly firstBus: number;
+  readonly lastBus: number;
+  /** Takes the functions' requests: an IOMMU, or memory. */
+  readonly upstream: RequestPort;
+  readonly observer: Observer;
+}
+
+const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
+const ABORTED: InFlight = { land: () => 'abort' };
+
+/** One segment. */
+export class RootComplex implements SavedBlock {
+  readonly options: RootComplexOptions;
+  readonly bus = new PciBus();
+
+  constructor(options: RootComplexOptions) {
+    this.options = options;
+  }
+
+  /** The registers of the ECAM window: offset is relative to the first bus. */
+  readonly ecam: RegisterDevice = {
+    readRegister: (offset, width) => {
+      const { firstBus } = this.options;
+      const devfn = (offset >>> ECAM.FUNCTION_SHIFT) & 0xff;
+      const bus = firstBus + Math.floor(offset / 2 ** ECAM.BUS_SHIFT);
+      return this.bus.readConfig(firstBus, bus, devfn, offset % ECAM.FUNCTION_BYTES, width);
+    },
+    writeRegister: (offset, width, value) => {
+      const { firstBus } = this.options;
+      const devfn = (offset >>> ECAM.FUNCTION_SHIFT) & 0xff;
+      const bus = firstBus + Math.floor(offset / 2 ** ECAM.BUS_SHIFT);
+      this.bus.writeConfig(firstBus, bus, devfn, offset % ECAM.FUNCTION_BYTES, width, value);
+      return true;
+    },
+  };
+
+  /** The registers of a memory window: what functions decode there. */
+  window(window: MemoryWindow): RegisterDevice {
+    const find = (offset: number, width: number, write: boolean): MemoryTarget | undefined => {
+      const address = window.pci + offset;
+      const found = this.bus.decode(address);
+      if (found !== undefined) return found;
+      this.options.observer.event({
+        kind: 'fault',
+        device: this.options.name,
+        name: 'unsupported request',
+        text: `${write ? 'write' : 'read'} of ${width} bytes at PCI address ${hex(address)}: no function decodes it`,
+      });
+      return undefined;
+    };
+    return {
+      readRegister: (offset, width) => {
+        const found = find(offset, width, false);
+        return found === undefined ? ALL_ONES[width] : found.target.readMemory(found.bar, found.offset, width);
+      },
+      writeRegister: (offset, width, value) => {
+        const found = find(offset, width, true);
+        found?.target.writeMemory(found.bar, found.offset, width, value);
+        return true;
+      },
+    };
+  }
+
+  /**
+   * The way of a function's requests: its own bus master enable, then that of every bridge above it, then the root
+   * complex's upstream port. A request that is stopped on the way is aborted.
+   */
+  portOf(fn: PciFunction, bus: PciBus): RequestPort {
+    const isOpen = () => fn.busMasterEnabled && bus.forwardsUpstream;
+    return {
+      request: (transaction: Transaction): Completion =>
+        isOpen() ? this.options.upstream.request(transaction) : 'abort',
+      begin: (transaction: Transaction): InFlight => (isOpen() ? this.options.upstream.begin(transaction) : ABORTED),
+    };
+  }
+
+  /** Every function that has an address now. */
+  *functions(): Generator<{ readonly sbdf: Sbdf; readonly fn: PciFunction }> {
+    const { segment, firstBus } = this.options;
+    for (const { bus, fn } of this.bus.walk(firstBus)) {
+      yield { sbdf: { segment, bus, device: fn.description.device, function: fn.description.function }, fn };
+    }
+  }
+
+  /** The address of a function as it knows it itself: what it puts into its requests. */
+  addressOf(fn: PciFunction): Sbdf {
+    return {
+      segment: this.options.segment,
+      bus: fn.capturedBus,
+      device: fn.description.device,
+      function: fn.description.function,
+    };
+  }
+
+  /** `0000:03:00.0`, as the function knows itself. */
+  nameOf(fn: PciFunction): string {
+    return formatSbdf(this.addressOf(fn));
+  }
+
+  save(): FunctionState[] {
+    return [...this.bus.all()].map((fn) => fn.save());
+  }
+
+  load(state: unknown): void {
+    const states = state as readonly FunctionState[];
+    const functions = [...this.bus.all()];
+    if (states.length !== functions.length) {
+      throw new RangeError(`${this.options.name} has ${functions.length} functions, ${states.length} were saved`);
+    }
+    functions.forEach((fn, index) => {
+      fn.load(states[index] as FunctionState);
+    });
+  }
+}
