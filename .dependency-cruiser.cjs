@@ -21,7 +21,7 @@ module.exports = {
     only('import-sees-core', '^src/import/', ['^src/(core|import)/'], 'a reader knows items, not what becomes of them'),
     only('trace-sees-core', '^src/trace/', ['^src/(core|trace)/'], 'linking needs items, not where they come from'),
     only('check-sees-core', '^src/check/', ['^src/(core|check)/'], 'the check engine is generic: it runs whatever a bench offers'),
-    only('matrix-sees-core', '^src/matrix/', ['^src/(core|matrix|trace)/'], 'judging is a pure fold over data; it borrows the nearest-id search of trace'),
+    only('matrix-sees-core', '^src/matrix/', ['^src/(core|matrix)/'], 'judging is a pure fold over data'),
     only('report-sees-core', '^src/report/', ['^src/(core|report)/'], 'a reporter is a pure function of plain data'),
     only('engine-joins-import-and-trace', '^src/engine/', ['^src/(core|import|trace|engine)/'], 'analyse() is import and trace in one, for every client'),
     only(

@@ -118,8 +118,10 @@ function fold(
 ): { matrix: Matrix; records: readonly ResultRecord[] } {
   const { trace } = analysis;
   const wanted = request.select === undefined ? undefined : new Set(request.select(trace.items));
-  const declared = wanted === undefined ? run.checks : run.checks.filter(({ requirement }) => wanted.has(requirement));
-  const bound = bindChecks(trace, declared);
+  // A check of another revision concerns a requirement as well, though its own id was not asked for.
+  const concerned = new Set([...(wanted ?? [])].map(withoutRevision));
+  const isConcerned = ({ requirement }: { readonly requirement: string }) => wanted === undefined || concerned.has(withoutRevision(requirement));
+  const bound = bindChecks(trace, run.checks.filter(isConcerned));
   const diagnostics: Diagnostic[] = [...analysis.diagnostics, ...run.diagnostics, ...bound.diagnostics];
   if (wanted === undefined) diagnostics.push(...diagnoseMutants(trace, run.mutants));
   const mutants = typeof request.mutants === 'string' ? run.mutants : chosenMutants(run, request.mutants.titleContains);
@@ -130,11 +132,15 @@ function fold(
     columns: run.columns,
     applicability: run.applicability,
     mutants,
-    strength: request.mutants !== 'none',
+    strength: typeof request.mutants === 'string' ? request.mutants === 'all' : 'partial',
     types: session.configuration.types,
     diagnostics,
   });
   return { matrix, records: run.records };
+}
+
+function withoutRevision(id: string): string {
+  return id.slice(0, id.lastIndexOf('~'));
 }
 
 function chosenMutants(run: CheckRun, text: string): CheckRun['mutants'] {

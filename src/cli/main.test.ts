@@ -60,11 +60,11 @@ t.test('a report goes to a file whole or not at all', async (t) => {
 
 t.test('colour follows flag, environment and terminal', async (t) => {
   const dir = t.testdir(COVERED);
-  const escape = '\u001b[';
-  t.notOk(run(dir, ['trace']).stdout.includes(escape), 'a pipe gets none');
-  t.ok(run(dir, ['trace', '--color']).stdout.includes(escape));
-  t.ok(run(dir, ['trace'], { FORCE_COLOR: '1' }).stdout.includes(escape));
-  t.notOk(run(dir, ['trace', '--no-color'], { FORCE_COLOR: '1' }).stdout.includes(escape));
+  const introducer = '\u001b[';
+  t.notOk(run(dir, ['trace']).stdout.includes(introducer), 'a pipe gets none');
+  t.ok(run(dir, ['trace', '--color']).stdout.includes(introducer));
+  t.ok(run(dir, ['trace'], { FORCE_COLOR: '1' }).stdout.includes(introducer));
+  t.notOk(run(dir, ['trace', '--no-color'], { FORCE_COLOR: '1' }).stdout.includes(introducer));
 });
 
 t.test('a reader that goes away changes no status', async (t) => {
