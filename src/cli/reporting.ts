@@ -11,7 +11,14 @@ export async function sessionColours(level: 0 | 1): Promise<Colour> {
   if (level === 0) return NO_COLOUR;
   const { Chalk } = await import('chalk');
   const chalk = new Chalk({ level });
-  return { good: chalk.green, bad: chalk.redBright, warning: chalk.yellow, faint: chalk.dim, strong: chalk.bold };
+  // One argument only: chalk would join what an array method passes besides.
+  return {
+    good: (text) => chalk.green(text),
+    bad: (text) => chalk.redBright(text),
+    warning: (text) => chalk.yellow(text),
+    faint: (text) => chalk.dim(text),
+    strong: (text) => chalk.bold(text),
+  };
 }
 
 /** What reporters are told in a session. */
@@ -41,8 +48,8 @@ export async function tell(diagnostics: readonly Diagnostic[], session: Session)
   process.stderr.write(diagnosticsText(diagnostics, { colour }, 'warning'));
 }
 
-const MISSING = new Set(['path-missing', 'path-unknown-format']);
-const UNREADABLE = new Set(['file-unreadable', 'file-not-utf8', 'no-items']);
+const MISSING = new Set(['path-missing']);
+const UNREADABLE = new Set(['file-unreadable', 'file-not-utf8', 'file-format-unknown', 'no-items']);
 
 /** The exit status of a run that came to its end: a missing path is 2, input that cannot be read 3, not met 1. */
 export function statusOf(diagnostics: readonly Diagnostic[], met: boolean): ExitStatus {

@@ -23,7 +23,7 @@ function header(matrix: Matrix, { width, colour }: ReportOptions): string[] {
   const objects = [...new Set(matrix.columns.map((column) => shortDigests(inert(column.object))))].sort();
   const parts = [counted(requirements, 'requirement'), `${checked} checked`];
   if (objects.length > 0) parts.push(`object under check: ${objects.join(', ')}`);
-  return wrapped(parts.join(' · '), width).map(colour.strong);
+  return wrapped(parts.join(' · '), width).map((line) => colour.strong(line));
 }
 
 /** Digests by their first seven digits: enough to tell two apart by eye; the JSON report has them whole. */

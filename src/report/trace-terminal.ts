@@ -9,13 +9,14 @@ import { counted, inert } from './text.js';
 import type { TraceReport } from './trace-report.js';
 
 /** Formats a trace. */
-export function traceTerminal({ trace }: TraceReport, options: ReportOptions): string {
+export function traceTerminal({ trace, diagnostics }: TraceReport, options: ReportOptions): string {
   const { colour } = options;
   const { items, defects } = trace.summary;
   const lines = trace.items.filter((linked) => linked.defect).flatMap((linked) => defectLines(linked, options));
   if (lines.length > 0) lines.push('');
-  const counts = `${counted(items, 'item')}, ${counted(defects, 'defect')}`;
-  lines.push(defects === 0 ? `${colour.good('✔')} ${counts}` : `${colour.bad('✘')} ${counts}`);
+  const errors = diagnostics.filter(({ severity }) => severity === 'error').length;
+  const counts = [counted(items, 'item'), counted(defects, 'defect'), ...(errors === 0 ? [] : [counted(errors, 'error')])];
+  lines.push(`${defects + errors === 0 ? colour.good('✔') : colour.bad('✘')} ${counts.join(', ')}`);
   return `${lines.join('\n')}\n`;
 }
 
