@@ -100,9 +100,10 @@ export function put(words: Uint32Array, field: Field, value: number): void {
   if (!Number.isInteger(value) || value < 0 || value >= 2 ** field.width) {
     throw new RangeError(`${field.name} has ${field.width} bits and cannot hold ${value}`);
   }
-  const low = value % field.upperWeight;
+  const isWhole = field.upperMask === 0;
+  const low = isWhole ? value : value % field.upperWeight;
   words[field.word] = ((words[field.word] as number) & ~(field.mask << field.shift)) | (low << field.shift);
-  if (field.upperMask !== 0) {
+  if (!isWhole) {
     const high = Math.floor(value / field.upperWeight);
     words[field.word + 1] = ((words[field.word + 1] as number) & ~field.upperMask) | high;
   }
@@ -124,7 +125,7 @@ export function encode<Name extends string>(
   values: Partial<Record<Name, number>>,
 ): Uint32Array {
   const words = new Uint32Array(size / 32);
-  for (const [name, value] of Object.entries(values) as [Name, number][]) put(words, form[name], value);
+  for (const name in values) put(words, form[name], values[name] as number);
   return words;
 }
 

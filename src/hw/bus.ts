@@ -67,13 +67,14 @@ export class Bus {
     if (!Number.isInteger(size) || size <= 0 || base < 0 || base + size > 2 ** 52) {
       throw new BusMapError('invalid range', `${name} at ${hex(base)}, size ${size}, is no range of the address space`);
     }
-    for (const other of this.map) {
-      if (base < other.base + other.size && other.base < base + size) {
-        throw new BusMapError(
-          'device overlap',
-          `${name} at ${hex(base)}, size ${hex(size)}, overlaps ${other.name} at ${hex(other.base)}, size ${hex(other.size)}`,
-        );
-      }
+    const overlaps = (other: { readonly base: number; readonly size: number }) =>
+      base < other.base + other.size && other.base < base + size;
+    if (this.#regions.some(overlaps) || this.memory.ranges.some((r) => overlaps({ base: r.address, size: r.length }))) {
+      const other = this.map.find(overlaps) as { readonly name: string; readonly base: number; readonly size: number };
+      throw new BusMapError(
+        'device overlap',
+        `${name} at ${hex(base)}, size ${hex(size)}, overlaps ${other.name} at ${hex(other.base)}, size ${hex(other.size)}`,
+      );
     }
     this.#regions.push({ name, base, size, device });
     this.#regions.sort((a, b) => a.base - b.base);

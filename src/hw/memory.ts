@@ -26,8 +26,8 @@ export type MemorySnapshot = readonly { readonly address: number; readonly bytes
 class Page {
   readonly words = new Uint32Array(PAGE_WORDS);
   readonly bytes = new Uint8Array(this.words.buffer);
-  /** The bytes when changes were last asked for; undefined while the page is as it was then. */
-  before: Uint8Array | undefined = undefined;
+  /** The contents when changes were last asked for; undefined while the page is as it was then. */
+  before: Uint32Array | undefined = undefined;
   readonly number: number;
   constructor(number: number) {
     this.number = number;
@@ -36,12 +36,20 @@ class Page {
 
 const NO_PAGE = new Page(-1);
 
+/** What a page was before it came into being. Shared, so never written. */
+const ZEROS = new Uint32Array(PAGE_WORDS);
+const ZERO_BYTES = new Uint8Array(ZEROS.buffer);
+
+const bytesOf = (words: Uint32Array): Uint8Array => new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+
 /** Sparse physical memory over one or more RAM ranges. */
 export class PhysicalMemory {
   readonly #ranges: ByteRange[] = [];
   readonly #pages = new Map<number, Page>();
   readonly #cache: Page[] = new Array(CACHE_SLOTS).fill(NO_PAGE);
   #dirty: Page[] = [];
+  /** Room for earlier contents, to be used again: these are taken and given back all the time. */
+  readonly #spare: Uint32Array[] = [];
 
   /**
    * Adds a RAM range, whole 4 KiB pages.
@@ -98,13 +106,29 @@ export class PhysicalMemory {
     return page;
   }
 
+  /** The page that holds `address`, about to be written: what it holds is kept, for {@link changed}. */
   #writable(address: number): Page {
-    const page = this.#existing(address);
+    const found = this.#find(address);
+    const page = found ?? this.#existing(address);
     if (page.before === undefined) {
-      page.before = page.bytes.slice();
+      page.before = found === undefined ? ZEROS : this.#copyOf(page.words);
       this.#dirty.push(page);
     }
     return page;
+  }
+
+  #copyOf(words: Uint32Array): Uint32Array {
+    const copy = this.#spare.pop() ?? new Uint32Array(PAGE_WORDS);
+    copy.set(words);
+    return copy;
+  }
+
+  /** Begins a new period for a page. Gives what it was in the last. */
+  #forget(page: Page): Uint32Array {
+    const before = page.before as Uint32Array;
+    page.before = undefined;
+    if (before !== ZEROS) this.#spare.push(before);
+    return before;
   }
 
   /**
@@ -176,7 +200,11 @@ export class PhysicalMemory {
     for (let done = 0; done < bytes.length; ) {
       const at = (address + done) % PAGE_BYTES;
       const count = Math.min(PAGE_BYTES - at, bytes.length - done);
-      this.#writable(address + done).bytes.set(bytes.subarray(done, done + count), at);
+      const part = bytes.subarray(done, done + count);
+      // Zeros where nothing was ever written change nothing: a cleared page does not come into being.
+      if (count < PAGE_BYTES || this.#find(address + done) !== undefined || Buffer.compare(part, ZERO_BYTES) !== 0) {
+        this.#writable(address + done).bytes.set(part, at);
+      }
       done += count;
     }
     return true;
@@ -193,7 +221,8 @@ export class PhysicalMemory {
       const part = bytes.subarray(done, done + Math.min(PAGE_BYTES - at, bytes.length - done));
       const page = this.#existing(address + done);
       page.bytes.set(part, at);
-      page.before?.set(part, at);
+      if (page.before === ZEROS) page.before = this.#copyOf(ZEROS);
+      if (page.before !== undefined) bytesOf(page.before).set(part, at);
       done += part.length;
     }
     return true;
@@ -208,16 +237,18 @@ export class PhysicalMemory {
     this.#dirty = [];
     const ranges: { address: Pa; length: number }[] = [];
     for (const page of pages) {
-      const before = page.before as Uint8Array;
-      page.before = undefined;
-      const base = page.number * PAGE_BYTES;
-      for (let i = 0; i < PAGE_BYTES; i++) {
-        if (page.bytes[i] === before[i]) continue;
-        const start = i;
-        while (i < PAGE_BYTES && page.bytes[i] !== before[i]) i++;
-        const last = ranges[ranges.length - 1];
-        if (last !== undefined && last.address + last.length === base + start) last.length += i - start;
-        else ranges.push({ address: (base + start) as Pa, length: i - start });
+      const before = this.#forget(page);
+      const { words } = page;
+      for (let i = 0; i < PAGE_WORDS; i++) {
+        const difference = (words[i] as number) ^ (before[i] as number);
+        if (difference === 0) continue;
+        for (let byte = 0; byte < 4; byte++) {
+          if (((difference >>> (byte * 8)) & 0xff) === 0) continue;
+          const address = page.number * PAGE_BYTES + i * 4 + byte;
+          const last = ranges[ranges.length - 1];
+          if (last !== undefined && last.address + last.length === address) last.length++;
+          else ranges.push({ address: address as Pa, length: 1 });
+        }
       }
     }
     return ranges;
@@ -240,7 +271,7 @@ export class PhysicalMemory {
         throw new RangeError(`no RAM for the saved page 0x${address.toString(16)}`);
       this.#writable(address).bytes.set(bytes);
     }
-    for (const page of this.#dirty) page.before = undefined;
+    for (const page of this.#dirty) this.#forget(page);
     this.#dirty = [];
   }
 }

@@ -7,6 +7,8 @@
  * lacks what software asked for.
  */
 
+import { hex } from './address.js';
+
 /** Who acts: `xen`, a guest (`d1`), a device (`0000:03:00.0`), an IOMMU (`smmu@9050000`). */
 export type Actor = string;
 
@@ -130,8 +132,28 @@ export class Observer {
   access(kind: AccessKind, address: number, width: number, hi: number, lo: number, name = ''): void {
     this.#ports.count?.(1);
     this.#journal(KIND_CODE.get(kind) as number, this.actor, address, width, hi, lo, name);
+    if (this.#isWatched()) this.#tell(kind, address, width, hi, lo, name);
+  }
+
+  /**
+   * Software stored 128 bits, four words. As an access, its value is the lower doubleword, and its name tells the upper
+   * one.
+   */
+  store128(address: number, words: ArrayLike<number>): void {
+    this.#ports.count?.(1);
+    const [w0, w1, w2, w3] = [words[0] as number, words[1] as number, words[2] as number, words[3] as number];
+    this.#journal(KIND_CODE.get('store') as number, this.actor, address, 16, w1, w0, '');
+    this.#journal(0x10, this.actor, address + 8, 8, w3, w2, '');
+    if (this.#isWatched()) this.#tell('store', address, 16, w1 >>> 0, w0 >>> 0, `upper ${hex(w3 >>> 0, w2 >>> 0)}`);
+  }
+
+  #isWatched(): boolean {
+    return this.#accessListeners.length > 0 || (this.#probe !== undefined && !this.#probing);
+  }
+
+  /** Tells the listeners of an access, then runs the probe. */
+  #tell(kind: AccessKind, address: number, width: number, hi: number, lo: number, name: string): void {
     const probe = this.#probing ? undefined : this.#probe;
-    if (probe === undefined && this.#accessListeners.length === 0) return;
     const access: Access = { kind, actor: this.actor, address, width, hi, lo, name };
     for (const listener of this.#accessListeners) listener(access);
     if (probe === undefined) return;

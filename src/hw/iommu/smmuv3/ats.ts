@@ -178,6 +178,8 @@ export class AtsInterface {
     if (!this.#registers.isEnabled(CR0.ATSCHK)) return translator.isTooLarge(hi) ? ABORT : address;
     const stream = translator.stream(streamId);
     if (stream === undefined) {
+      // 3.9.1.3: C_BAD_STREAMID does not depend on RECINVSID here.
+      translator.fault.recorded = true;
       this.#recordConfigurationError();
       return ABORT;
     }

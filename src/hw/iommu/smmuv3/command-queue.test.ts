@@ -48,6 +48,7 @@ const ILLEGAL: readonly (readonly [string, Command])[] = [
   ['SYNC with CS = 3', [0x3046, 0, 0, 0]],
   ['CFGI_STE with SSec', [0x403, 0, 0, 0]],
   ['a range with TG but without NUM, SCALE and TTL', [0x2a, 0, 0x400, 0]],
+  ['the same with 16K and TTL = 1, which counts as 0', [0x2a, 0, 0x900, 0]],
 ];
 
 t.test('what is ILLEGAL stops the queue with CERROR_ILL (chapter 4)', async (t) => {
@@ -79,6 +80,11 @@ t.test('a CMD_SYNC writes its MSI, and a write that aborts raises MSI_CMDQ_ABT_E
   bench.produce([0x1046, 0xabcd, 0xe000_0000, 0]);
   t.equal(bench.read(REG.GERROR), 0x10);
   t.equal(bench.read(REG.CMDQ_CONS), 2, 'the command completed all the same');
+  bench.produce([0x1046, 0xabcd, 0xe000_0000, 0]);
+  t.equal(bench.read(REG.GERROR), 0x10, 'an error that is active does not toggle again');
+  t.same(bench.problems, []);
+  bench.produce([0x1046, 0, 0, 0]);
+  t.match(bench.problems, [{ channel: 'unmodelled', actor: 'smmu@9050000', text: /wired interrupt/ }]);
 });
 
 t.test('an ATS invalidation that times out fails the next CMD_SYNC (3.9.1.4)', async (t) => {
@@ -212,6 +218,19 @@ t.test('a TTL hint drops leaves of its level alone (4.4.1.1)', async (t) => {
   const hint = (ttl: number): Command => [0x2a, 1, VA | (1 << 10) | (ttl << 8), 0];
   t.same(dropped(hint(3)), ['s2']);
   t.same(dropped(hint(2)), [], 'the page is a level 3 leaf');
+});
+
+t.test('a range whose address is not aligned to TG and TTL is UNPREDICTABLE (4.4.1.1)', async (t) => {
+  const bench = new Bench();
+  bench.enable();
+  // TG = 1 (4K), TTL = 2: 2 MiB. Then TG = 3 (64K), TTL = 3: 64 KiB.
+  bench.produce([0x2a, 1, 0x20_0000 | 0x600, 0], [0x2a, 1, 0x1_0000 | 0xf00, 0]);
+  t.same(bench.problems, []);
+  bench.produce([0x2a, 1, 0x1000 | 0x600, 0], [0x2a, 1, 0x1000 | 0xf00, 0]);
+  t.match(bench.problems, [
+    { channel: 'misuse', actor: 'software', text: /TLBI_S2_IPA vmid 1 0x1000 1 x 4K: the address is not aligned/ },
+    { text: /1 x 64K/ },
+  ]);
 });
 
 t.test('without RIL the range fields do not count', async (t) => {

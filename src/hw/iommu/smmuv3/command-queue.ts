@@ -11,7 +11,7 @@ import { get, getAddress } from '../../bits.js';
 import type { Deferral, Latency } from '../../latency.js';
 import type { PhysicalMemory } from '../../memory.js';
 import { type Caches, configurationInvalidation, translationInvalidation } from './caches.js';
-import { decodeCommand, describeCommand } from './commands.js';
+import { decodeCommand, describeCommand, isMisalignedRange } from './commands.js';
 import type { Tell } from './event-queue.js';
 import type { Features } from './features.js';
 import {
@@ -62,6 +62,7 @@ export interface CommandEffects {
   /** Writes the MSI of a CMD_SYNC. False: it was aborted. */
   writeMsi(address: number, data: number): boolean;
   misuse(text: string): void;
+  unmodelled(text: string): void;
 }
 
 /** What a command queue needs. */
@@ -149,8 +150,8 @@ export class CommandQueue {
       this.#stop(error);
       return false;
     }
-    const error_ = registers.commandCons & ~INDEX_MASK;
-    registers.commandCons = (error_ | advance(index & INDEX_MASK, bits)) >>> 0;
+    const sticky = registers.commandCons & ~INDEX_MASK;
+    registers.commandCons = (sticky | advance(index & INDEX_MASK, bits)) >>> 0;
     return true;
   }
 
@@ -184,6 +185,9 @@ export class CommandQueue {
     const invalidation =
       configurationInvalidation(name, words, caches) ??
       translationInvalidation(name, words, caches, features, get(this.#register, CR2.E2H) === 1);
+    if (isMisalignedRange(name, words, features)) {
+      effects.misuse(`${describeCommand(name, words, features)}: the address is not aligned to TG and TTL`);
+    }
     if (invalidation !== undefined) {
       this.#invalidations.defer(invalidation);
       return;
@@ -229,8 +233,11 @@ export class CommandQueue {
     const { features, registers, effects } = this.#parts;
     this.#invalidations.flush();
     effects.synchronize();
+    if (get(words, CMD_SYNC.CS) !== SYNC_SIGNAL.IRQ) return CERROR.NONE;
     const address = getAddress(words, CMD_SYNC.MSI_ADDRESS);
-    if (get(words, CMD_SYNC.CS) === SYNC_SIGNAL.IRQ && features.msi && address !== 0) {
+    if (!features.msi || address === 0) {
+      effects.unmodelled('the wired interrupt of a CMD_SYNC');
+    } else {
       const reached = effects.writeMsi(address % 2 ** features.outputBits, get(words, CMD_SYNC.MSI_DATA));
       if (!reached) registers.raise(GERROR.MSI_CMDQ_ABT_ERR);
     }

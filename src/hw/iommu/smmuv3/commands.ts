@@ -94,10 +94,36 @@ function isOffered(name: CommandName, words: Uint32Array, features: Features): b
   }
 }
 
-/** TG other than 0 with nothing that it applies to is reserved (4.4.1.1). */
+/**
+ * TG other than 0 with nothing that it applies to is reserved (4.4.1.1). TTL = 1 counts as 0 with the 16 KiB granule, of
+ * which level 1 has no leaves.
+ */
 function isIllegalRange(words: Uint32Array): boolean {
-  if (get(words, CMD_TLBI.TG) === 0) return false;
-  return get(words, CMD_TLBI.NUM) === 0 && get(words, CMD_TLBI.SCALE) === 0 && get(words, CMD_TLBI.TTL) === 0;
+  const tg = get(words, CMD_TLBI.TG);
+  if (tg === 0 || get(words, CMD_TLBI.NUM) !== 0 || get(words, CMD_TLBI.SCALE) !== 0) return false;
+  const ttl = get(words, CMD_TLBI.TTL);
+  return ttl === 0 || (tg === TG_16K && ttl === 1);
+}
+
+const TG_16K = 2;
+/** log2 of what an entry at level TTL maps, by TG - 1 and TTL; TTL = 0 stands for a page (4.4.1.1). */
+const ALIGNMENT_BITS = [
+  [12, 30, 21, 12],
+  [14, 14, 25, 14],
+  [16, 42, 29, 16],
+] as const;
+/** Address bits 11:0 are not supplied. */
+const PAGE_BITS = 12;
+
+/**
+ * Whether the range that a command invalidates is UNPREDICTABLE, because its address is not aligned to TG and TTL
+ * (4.4.1.1). Here the address is rounded down to the granule.
+ */
+export function isMisalignedRange(name: CommandName, words: Uint32Array, features: Features): boolean {
+  const tg = get(words, CMD_TLBI.TG);
+  if (!features.rangeInvalidation || !WITH_RANGE.has(name) || tg === 0) return false;
+  const bits = (ALIGNMENT_BITS[tg - 1] as readonly number[])[get(words, CMD_TLBI.TTL)] as number;
+  return get(words, CMD_TLBI.ADDR) % 2 ** (bits - PAGE_BITS) !== 0;
 }
 
 /** `CFGI_STE 0x300 leaf`, `TLBI_NH_VA vmid 1 asid 2 0x4000 leaf`, `CMD_SYNC`: a command as the manual would say it. */

@@ -203,3 +203,23 @@ t.test('S2PTW bars a CD from Device memory (5.2, S2PTW)', async (t) => {
   t.equal(bench.dmaRead(9, VA), undefined);
   t.same([bench.events()[0]?.[0], bench.events()[0]?.[3], bench.events()[0]?.[6]], [0x13, 0x88, context]);
 });
+
+t.test('TBI lets the top byte pass, and what is cached and invalidated goes without it (5.4, TBI0)', async (t) => {
+  // TBI0 is bit 38 of the CD.
+  const bench = new Bench();
+  const table = tableWith(bench, 0x42);
+  const context = bench.page();
+  const words = contextWords(5, table);
+  words[1] = (words[1] as number) | (1 << 6);
+  bench.memory.storeWords(context, words);
+  bench.ste(8, stage1Ste(1, context));
+  bench.enable();
+  t.equal(bench.dmaRead(8, VA, { hi: 0x5a00_0000 }), 0x42);
+  const other = bench.page();
+  bench.memory.storeWords(other, [0x43]);
+  bench.map(table, VA, other, S1_PAGE);
+  t.equal(bench.dmaRead(8, VA), 0x42, 'one entry, whatever the top byte');
+  bench.produce(cmd.nhVa(1, 5, VA), cmd.sync());
+  t.equal(bench.dmaRead(8, VA, { hi: 0x5a00_0000 }), 0x43);
+  t.equal(bench.dmaRead(8, VA, { hi: 0x0001_0000 }), undefined, 'bits 55:48 count');
+});

@@ -113,12 +113,14 @@ export class PageRequestQueue {
   }
 
   /**
-   * Takes a page request. While the queue is off, or aborts, it is answered with failure; while the queue is full or an
-   * overflow awaits its acknowledgement, with success if it is the last of its group, else dropped (8.1, 8.2).
+   * Takes a page request. While the queue is off (PRIQEN counts only with SMMUEN, 6.3.9.5) or aborts, it is answered
+   * with failure; while the queue is full or an overflow awaits its acknowledgement, with success if it is the last of its
+   * group, else dropped (8.1, 8.2).
    */
   take(request: PageRequest): PageRequestAnswer {
     const registers = this.#registers;
-    if (!registers.isEnabled(CR0.PRIQEN) || registers.isActive(GERROR.PRIQ_ABT_ERR)) return 'failure';
+    const enabled = registers.isEnabled(CR0.PRIQEN) && registers.isEnabled(CR0.SMMUEN);
+    if (!enabled || registers.isActive(GERROR.PRIQ_ABT_ERR)) return 'failure';
     const indices = registers.pageRequests;
     const overflowed = ((indices.prod ^ indices.cons) & 0x8000_0000) !== 0;
     const bits = registers.queueBits('PRIQ');

@@ -5,19 +5,14 @@
  * Not modelled: the suppression of duplicate stall records, and early retry.
  */
 import type { Bus } from '../../bus.js';
-import type { Completion, Transaction } from '../../transaction.js';
+import type { Completion, InFlight, Transaction } from '../../transaction.js';
 
-/** A transaction that was translated, and has not reached memory yet; or that waits, stalled, for software. */
-export interface InFlight {
+/** A request that was translated, and has not reached memory yet; or that waits, stalled, for software. */
+export interface StallableFlight extends InFlight {
   /** How it ended; undefined while it is on its way or stalled. */
   readonly completion: Completion | undefined;
-  /** It waits for CMD_RESUME or CMD_STALL_TERM. */
+  /** It waits for CMD_RESUME or CMD_STALL_TERM. Landing it ends it with an abort: its requester no longer waits. */
   readonly stalled: boolean;
-  /**
-   * Moves its data, if that has not happened yet, and tells how it ended. A stalled transaction ends with an abort then:
-   * its requester no longer waits.
-   */
-  land(): Completion;
 }
 
 /** The bytes of one page of a transaction. */
@@ -28,7 +23,7 @@ interface Piece {
 }
 
 /** One transaction on its way. */
-export class Flight implements InFlight {
+export class Flight implements StallableFlight {
   readonly streamId: number;
   readonly transaction: Transaction;
   readonly #bus: Bus;

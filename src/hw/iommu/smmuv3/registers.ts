@@ -1,104 +1,37 @@
 /**
- * SMMUv3 registers: Arm IHI 0070 6.2 and 6.3. Page 0 and page 1, 32-bit accesses; 64-bit registers are two of them.
+ * The values of the SMMUv3 registers, and what they mean to the rest of the SMMU. Arm IHI 0070 6.3, 7.5 (global errors).
  *
- * The file keeps values and says which writes count; what a write sets going is told to {@link RegisterEffects}. A write
- * to a register that is guarded (a base while its queue or table is enabled, 6.3.24 to 6.3.36) is ignored and reported as
- * misuse. Unknown reset values are zero. Reserved offsets are RAZ/WI.
- *
- * Not modelled: the page 0 alias of the event and PRI queue indices (optional, RAZ/WI), STATUSR and AGBPA (zero), the
- * ATOS, VATOS, MPAM, ECMDQ and Secure registers, and interrupts of the sources that IRQ_CTRL enables (their
- * configuration is kept).
+ * Unknown reset values are zero. How software reads and writes them is the affair of {@link RegisterAccess}.
  */
 import { type Field, get } from '../../bits.js';
-import type { Deferral } from '../../latency.js';
-import type { Features, IdRegisters } from './features.js';
-import {
-  CMDQ_CONS,
-  CR0,
-  CR1,
-  CR2,
-  GBPA,
-  IRQ_CFG0,
-  IRQ_CFG2,
-  IRQ_CTRL,
-  QUEUE_BASE,
-  QUEUE_INDEX,
-  REGISTER,
-  REGISTER_BYTES,
-  STRTAB_BASE,
-  STRTAB_BASE_CFG,
-} from './layout.js';
+import type { Features } from './features.js';
+import { QUEUE_BASE } from './layout.js';
 import type { OutputIndices } from './queues.js';
 
-/** What writes set going. */
-export interface RegisterEffects {
-  /** CR0ACK took over a new value. */
-  enabled(now: number, before: number): void;
-  /** CMDQ_PROD moved, or a command queue error was acknowledged: there may be commands to consume. */
-  commands(): void;
-  /** EVENTQ_CONS moved or an event queue abort was acknowledged: there may be room for held events. */
-  eventRoom(): void;
-  misuse(text: string): void;
-}
-
 /** The halves of a 64-bit register. */
-class Pair {
+export class Pair {
   lo = 0;
   hi = 0;
 }
 
-/** CIDR0..3 are the same for every CoreSight component; PIDR is left zero (6.3.75). */
-const IDENTIFICATION = [0, 0, 0, 0, 0, 0, 0, 0, 0x0d, 0xf0, 0x05, 0xb1] as const;
-
-/** The bits that a register keeps of what is written to it. */
-function mask(...fields: Field[]): number {
+/** The bits of fields, as they stand in the first word of a register. */
+export function mask(...fields: Field[]): number {
   let bits = 0;
   for (const field of fields) if (field.word === 0) bits |= field.mask << field.shift;
   return bits >>> 0;
 }
 
-/** The same for the upper half of a 64-bit register. */
-function upperMask(...fields: Field[]): number {
-  let bits = 0;
-  for (const field of fields) {
-    if (field.word === 1) bits |= field.mask << field.shift;
-    else if (field.upperMask !== 0) bits |= field.upperMask;
-  }
-  return bits >>> 0;
-}
-
-const STREAM_BASE_LO = mask(STRTAB_BASE.ADDR);
-const STREAM_BASE_HI = upperMask(STRTAB_BASE.ADDR, STRTAB_BASE.RA);
-const QUEUE_BASE_LO = mask(QUEUE_BASE.LOG2SIZE, QUEUE_BASE.ADDR);
-const QUEUE_BASE_HI = upperMask(QUEUE_BASE.ADDR, QUEUE_BASE.HINT);
-const MSI_LO = mask(IRQ_CFG0.ADDR);
-const MSI_HI = upperMask(IRQ_CFG0.ADDR);
-const STRTAB_CFG_BITS = mask(STRTAB_BASE_CFG.LOG2SIZE, STRTAB_BASE_CFG.SPLIT, STRTAB_BASE_CFG.FMT);
-const INDEX_BITS = mask(QUEUE_INDEX.INDEX);
-const OUTPUT_INDEX_BITS = mask(QUEUE_INDEX.INDEX, QUEUE_INDEX.OVERFLOW);
-const COMMAND_CONS_BITS = mask(CMDQ_CONS.RD, CMDQ_CONS.ERR);
-const CR1_QUEUE = mask(CR1.QUEUE_IC, CR1.QUEUE_OC, CR1.QUEUE_SH);
-const CR1_TABLE = mask(CR1.TABLE_IC, CR1.TABLE_OC, CR1.TABLE_SH);
-const GBPA_BITS = mask(GBPA.MEMATTR, GBPA.MTCFG, GBPA.ALLOCCFG, GBPA.SHCFG, GBPA.PRIVCFG, GBPA.INSTCFG, GBPA.ABORT);
-const GBPA_UPDATE = mask(GBPA.UPDATE);
-const CFG2_BITS = mask(IRQ_CFG2.MEMATTR, IRQ_CFG2.SH);
-
 /** Reset of GBPA.SHCFG: use the incoming shareability (6.3.14). */
 const GBPA_RESET = 0x1000;
 
-type QueueName = 'CMDQ' | 'EVENTQ' | 'PRIQ';
-type Interrupt = 'GERROR' | 'EVENTQ' | 'PRIQ';
+/** The three queues. */
+export type QueueName = 'CMDQ' | 'EVENTQ' | 'PRIQ';
+/** Sources of interrupts with a configuration of their own. */
+export type InterruptSource = 'GERROR' | 'EVENTQ' | 'PRIQ';
 
-/** The register file. */
+/** The registers. */
 export class RegisterFile {
   readonly #features: Features;
-  readonly #ids: IdRegisters;
-  readonly #effects: RegisterEffects;
-  readonly #acknowledge: Deferral;
-  readonly #cr0Bits: number;
-  readonly #cr2Bits: number;
-  readonly #irqBits: number;
-  readonly #map = new Map<number, { readonly read: () => number; readonly write: (value: number) => void }>();
 
   /** As written by software. */
   cr0 = 0;
@@ -108,7 +41,6 @@ export class RegisterFile {
   cr2 = 0;
   /** GBPA in effect, without UPDATE. */
   gbpa = GBPA_RESET;
-  #gbpaUpdating = false;
   irqCtrl = 0;
   irqCtrlAck = 0;
   gerror = 0;
@@ -126,251 +58,14 @@ export class RegisterFile {
   readonly events: OutputIndices = { prod: 0, cons: 0 };
   readonly pageRequests: OutputIndices = { prod: 0, cons: 0 };
   /** IRQ_CFG0 (halves), CFG1, CFG2 of each source. */
-  readonly #interrupts: Readonly<Record<Interrupt, Uint32Array>> = {
+  readonly interrupts: Readonly<Record<InterruptSource, Uint32Array>> = {
     GERROR: new Uint32Array(4),
     EVENTQ: new Uint32Array(4),
     PRIQ: new Uint32Array(4),
   };
 
-  /** @param acknowledge where acknowledgements (CR0ACK, IRQ_CTRLACK, GBPA.UPDATE) wait */
-  constructor(features: Features, ids: IdRegisters, effects: RegisterEffects, acknowledge: Deferral) {
+  constructor(features: Features) {
     this.#features = features;
-    this.#ids = ids;
-    this.#effects = effects;
-    this.#acknowledge = acknowledge;
-    this.#cr0Bits =
-      mask(CR0.SMMUEN, CR0.EVENTQEN, CR0.CMDQEN) |
-      (features.pri ? mask(CR0.PRIQEN) : 0) |
-      (features.ats ? mask(CR0.ATSCHK) : 0);
-    this.#cr2Bits =
-      mask(CR2.RECINVSID, CR2.PTM) |
-      (features.hyp ? mask(CR2.E2H) : 0) |
-      (features.recordAtsErrors ? mask(CR2.REC_CFG_ATS) : 0);
-    this.#irqBits = mask(IRQ_CTRL.GERROR, IRQ_CTRL.EVENTQ) | (features.pri ? mask(IRQ_CTRL.PRIQ) : 0);
-    this.#defineAll();
-  }
-
-  /** Reads 4 naturally aligned bytes. Undefined: not such an access. Reserved registers read as zero. */
-  read(offset: number, width: number): number | undefined {
-    if (width !== 4 || offset % 4 !== 0 || !(offset >= 0 && offset < REGISTER_BYTES)) return undefined;
-    return (this.#map.get(offset)?.read() ?? 0) >>> 0;
-  }
-
-  /** Writes 4 naturally aligned bytes. False: not such an access. Writes to reserved registers are ignored. */
-  write(offset: number, width: number, value: number): boolean {
-    if (width !== 4 || offset % 4 !== 0 || !(offset >= 0 && offset < REGISTER_BYTES)) return false;
-    this.#map.get(offset)?.write(value >>> 0);
-    return true;
-  }
-
-  #define(offset: number, read: () => number, write: (value: number) => void = () => {}): void {
-    this.#map.set(offset, { read, write });
-  }
-
-  /** The register map, in the order of 6.2. */
-  #defineAll(): void {
-    const { IDR0, IDR1, IDR3, IDR5, IIDR, AIDR } = this.#ids;
-    this.#define(REGISTER.IDR0, () => IDR0);
-    this.#define(REGISTER.IDR1, () => IDR1);
-    this.#define(REGISTER.IDR3, () => IDR3);
-    this.#define(REGISTER.IDR5, () => IDR5);
-    this.#define(REGISTER.IIDR, () => IIDR);
-    this.#define(REGISTER.AIDR, () => AIDR);
-    this.#define(
-      REGISTER.CR0,
-      () => this.cr0,
-      (value) => this.#writeCr0(value),
-    );
-    this.#define(REGISTER.CR0ACK, () => this.cr0ack);
-    this.#define(
-      REGISTER.CR1,
-      () => this.cr1,
-      (value) => this.#writeCr1(value),
-    );
-    this.#define(
-      REGISTER.CR2,
-      () => this.cr2,
-      (value) => {
-        if (!this.#guarded('CR2', CR0.SMMUEN)) this.cr2 = value & this.#cr2Bits;
-      },
-    );
-    this.#define(
-      REGISTER.GBPA,
-      () => this.gbpa | (this.#gbpaUpdating ? GBPA_UPDATE : 0),
-      (value) => this.#writeGbpa(value),
-    );
-    this.#define(
-      REGISTER.IRQ_CTRL,
-      () => this.irqCtrl,
-      (value) => this.#writeIrqCtrl(value),
-    );
-    this.#define(REGISTER.IRQ_CTRLACK, () => this.irqCtrlAck);
-    this.#define(REGISTER.GERROR, () => this.gerror);
-    this.#define(
-      REGISTER.GERRORN,
-      () => this.gerrorn,
-      (value) => this.#writeGerrorn(value),
-    );
-    this.#definePair(REGISTER.STRTAB_BASE, this.strtabBase, STREAM_BASE_LO, STREAM_BASE_HI, () =>
-      this.#guarded('STRTAB_BASE', CR0.SMMUEN),
-    );
-    this.#define(
-      REGISTER.STRTAB_BASE_CFG,
-      () => this.strtabCfg,
-      (value) => {
-        if (!this.#guarded('STRTAB_BASE_CFG', CR0.SMMUEN)) this.strtabCfg = value & STRTAB_CFG_BITS;
-      },
-    );
-    this.#defineCommandQueue();
-    this.#defineOutputQueue('EVENTQ', CR0.EVENTQEN, this.events, () => this.#effects.eventRoom());
-    if (this.#features.pri) this.#defineOutputQueue('PRIQ', CR0.PRIQEN, this.pageRequests, () => {});
-    if (this.#features.msi) {
-      this.#defineInterrupt('GERROR', REGISTER.GERROR_IRQ_CFG0);
-      this.#defineInterrupt('EVENTQ', REGISTER.EVENTQ_IRQ_CFG0);
-      if (this.#features.pri) this.#defineInterrupt('PRIQ', REGISTER.PRIQ_IRQ_CFG0);
-    }
-    IDENTIFICATION.forEach((value, i) => {
-      this.#define(REGISTER.ID_REGS + i * 4, () => value);
-    });
-  }
-
-  #definePair(offset: number, pair: Pair, loBits: number, hiBits: number, guarded: () => boolean): void {
-    this.#define(
-      offset,
-      () => pair.lo,
-      (value) => {
-        if (!guarded()) pair.lo = (value & loBits) >>> 0;
-      },
-    );
-    this.#define(
-      offset + 4,
-      () => pair.hi,
-      (value) => {
-        if (!guarded()) pair.hi = (value & hiBits) >>> 0;
-      },
-    );
-  }
-
-  #defineCommandQueue(): void {
-    this.#definePair(REGISTER.CMDQ_BASE, this.base.CMDQ, QUEUE_BASE_LO, QUEUE_BASE_HI, () =>
-      this.#guarded('CMDQ_BASE', CR0.CMDQEN),
-    );
-    this.#define(
-      REGISTER.CMDQ_PROD,
-      () => this.commandProd,
-      (value) => {
-        this.commandProd = value & INDEX_BITS;
-        this.#effects.commands();
-      },
-    );
-    this.#define(
-      REGISTER.CMDQ_CONS,
-      () => this.commandCons,
-      (value) => {
-        if (!this.#guarded('CMDQ_CONS', CR0.CMDQEN)) this.commandCons = value & COMMAND_CONS_BITS;
-      },
-    );
-  }
-
-  #defineOutputQueue(name: 'EVENTQ' | 'PRIQ', enable: Field, indices: OutputIndices, room: () => void): void {
-    this.#definePair(REGISTER[`${name}_BASE`], this.base[name], QUEUE_BASE_LO, QUEUE_BASE_HI, () =>
-      this.#guarded(`${name}_BASE`, enable),
-    );
-    this.#define(
-      REGISTER[`${name}_PROD`],
-      () => indices.prod,
-      (value) => {
-        if (!this.#guarded(`${name}_PROD`, enable)) indices.prod = (value & OUTPUT_INDEX_BITS) >>> 0;
-      },
-    );
-    this.#define(
-      REGISTER[`${name}_CONS`],
-      () => indices.cons,
-      (value) => {
-        indices.cons = (value & OUTPUT_INDEX_BITS) >>> 0;
-        room();
-      },
-    );
-  }
-
-  /** IRQ_CFG0 (two halves), CFG1 and CFG2 of a source; they exist only with IDR0.MSI. */
-  #defineInterrupt(source: Interrupt, first: number): void {
-    const words = this.#interrupts[source];
-    [MSI_LO, MSI_HI, 0xffff_ffff, CFG2_BITS].forEach((bits, i) => {
-      this.#define(
-        first + i * 4,
-        () => words[i] as number,
-        (value) => {
-          if (((this.irqCtrl | this.irqCtrlAck) & mask(IRQ_CTRL[source])) === 0) words[i] = value & bits;
-          else this.#effects.misuse(`${source}_IRQ_CFG written while IRQ_CTRL enables it: ignored`);
-        },
-      );
-    });
-  }
-
-  /** Whether an enable of CR0 guards a register: set in CR0 or not yet cleared in CR0ACK. The write is ignored then. */
-  #guarded(name: string, enable: Field): boolean {
-    if (((this.cr0 | this.cr0ack) & mask(enable)) === 0) return false;
-    this.#effects.misuse(`${name} written while CR0.${enable.name} is set or not yet acknowledged as clear: ignored`);
-    return true;
-  }
-
-  #writeCr0(value: number): void {
-    const next = value & this.#cr0Bits;
-    const twice = (this.cr0 ^ next) & (this.cr0 ^ this.cr0ack);
-    if (twice !== 0) {
-      // 6.3.9: a bit that is being updated must not be changed again; here every change takes effect in its turn.
-      this.#effects.misuse(`CR0 changes bits 0x${twice.toString(16)} whose last change CR0ACK does not show yet`);
-    }
-    this.cr0 = next;
-    this.#acknowledge.defer(() => {
-      const before = this.cr0ack;
-      this.cr0ack = next;
-      this.#effects.enabled(next, before);
-    });
-  }
-
-  #writeCr1(value: number): void {
-    const enabled = this.cr0 | this.cr0ack;
-    let bits = 0;
-    if ((enabled & mask(CR0.CMDQEN, CR0.EVENTQEN, CR0.PRIQEN)) === 0) bits |= CR1_QUEUE;
-    if ((enabled & mask(CR0.SMMUEN)) === 0) bits |= CR1_TABLE;
-    if (((value ^ this.cr1) & (CR1_QUEUE | CR1_TABLE) & ~bits) !== 0) {
-      this.#effects.misuse('CR1 written while what it describes is enabled: ignored');
-    }
-    this.cr1 = (this.cr1 & ~bits) | (value & bits);
-  }
-
-  #writeGbpa(value: number): void {
-    if ((value & GBPA_UPDATE) === 0 || this.#gbpaUpdating) {
-      const why = this.#gbpaUpdating ? 'while UPDATE is set' : 'without UPDATE';
-      this.#effects.misuse(`GBPA written ${why}: ignored`);
-      return;
-    }
-    this.#gbpaUpdating = true;
-    this.#acknowledge.defer(() => {
-      this.gbpa = value & GBPA_BITS;
-      this.#gbpaUpdating = false;
-    });
-  }
-
-  #writeIrqCtrl(value: number): void {
-    const next = value & this.#irqBits;
-    this.irqCtrl = next;
-    this.#acknowledge.defer(() => {
-      this.irqCtrlAck = next;
-    });
-  }
-
-  #writeGerrorn(value: number): void {
-    const inactive = (value ^ this.gerrorn) & ~(this.gerror ^ this.gerrorn);
-    if (inactive !== 0) {
-      // 7.5: CONSTRAINED UNPREDICTABLE; here the register takes what is written, so that the error shows as active.
-      this.#effects.misuse(`GERRORN toggles bits 0x${(inactive >>> 0).toString(16)} of errors that are not active`);
-    }
-    this.gerrorn = value;
-    this.#effects.commands();
-    this.#effects.eventRoom();
   }
 
   /** Whether a global error is active: GERROR and GERRORN differ in its bit (7.5). */
@@ -403,11 +98,6 @@ export class RegisterFile {
     return address - (address % Math.max(32, entryBytes * 2 ** this.queueBits(name)));
   }
 
-  /** Gives every acknowledgement that waits. */
-  settle(): void {
-    this.#acknowledge.flush();
-  }
-
   /** Every value, as plain data. */
   save(): number[] {
     return [
@@ -426,7 +116,7 @@ export class RegisterFile {
       this.pageRequests.prod,
       this.pageRequests.cons,
       ...this.#pairs().flatMap((register) => [register.lo, register.hi]),
-      ...Object.values(this.#interrupts).flatMap((words) => [...words]),
+      ...Object.values(this.interrupts).flatMap((words) => [...words]),
     ];
   }
 
@@ -452,7 +142,7 @@ export class RegisterFile {
       register.lo = next();
       register.hi = next();
     }
-    for (const words of Object.values(this.#interrupts)) for (let i = 0; i < words.length; i++) words[i] = next();
+    for (const words of Object.values(this.interrupts)) for (let i = 0; i < words.length; i++) words[i] = next();
   }
 
   #pairs(): Pair[] {

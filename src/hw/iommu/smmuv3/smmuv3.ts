@@ -19,8 +19,9 @@ import { CommandQueue, type EndpointCaches } from './command-queue.js';
 import { EventQueue, type PageRequest, type PageRequestAnswer, PageRequestQueue } from './event-queue.js';
 import { RAZ_WI, STALL } from './events.js';
 import { decodeFeatures, type Features, type IdRegisters } from './features.js';
-import { Flight, type InFlight, StallBuffer } from './flight.js';
+import { Flight, type StallableFlight, StallBuffer } from './flight.js';
 import { CR0 } from './layout.js';
+import { RegisterAccess } from './register-access.js';
 import { RegisterFile } from './registers.js';
 import { type OutgoingAttributes, Translator } from './translate.js';
 
@@ -46,6 +47,7 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
   readonly features: Features;
   readonly #bus: Bus;
   readonly #registers: RegisterFile;
+  readonly #access: RegisterAccess;
   readonly #caches: Caches = { configuration: new ConfigurationCache(), translations: new Tlb() };
   readonly #translator: Translator;
   readonly #ats: AtsInterface;
@@ -68,7 +70,9 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
     const features = decodeFeatures(idr);
     this.features = features;
     const misuse = (text: string): void => observer.misuse('software', `${name}: ${text}`);
-    this.#registers = new RegisterFile(
+    this.#registers = new RegisterFile(features);
+    this.#access = new RegisterAccess(
+      this.#registers,
       features,
       idr,
       {
@@ -101,16 +105,17 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
         terminateStalled: (streamId) => this.#terminate(this.#stalls.of(streamId)),
         writeMsi: (address, data) => bus.write(address, 4, data) === undefined,
         misuse,
+        unmodelled: (text) => observer.unmodelled(name, text),
       },
     });
   }
 
   readRegister(offset: number, width: 1 | 2 | 4): number | undefined {
-    return this.#registers.read(offset, width);
+    return this.#access.read(offset, width);
   }
 
   writeRegister(offset: number, width: 1 | 2 | 4, value: number): boolean {
-    return this.#registers.write(offset, width, value);
+    return this.#access.write(offset, width, value);
   }
 
   /**
@@ -155,7 +160,7 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
    * Begins a request: it is translated now, and its data move when it lands, at the latest before the next CMD_SYNC
    * completes. It may stall, and then waits for software.
    */
-  begin(streamId: number, transaction: Transaction): InFlight {
+  begin(streamId: number, transaction: Transaction): StallableFlight {
     const flight = new Flight(streamId, transaction, this.#bus, this.#land);
     this.#start(flight);
     return flight;
@@ -246,11 +251,8 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
 
   #enabled(now: number, before: number): void {
     const smmuen = CR0.SMMUEN.mask << CR0.SMMUEN.shift;
-    if ((before & smmuen) !== 0 && (now & smmuen) === 0) {
-      // 6.3.9, SMMUEN: what was translated completes, and what is stalled ends, before the update does.
-      this.#landAll();
-      this.#terminate(this.#stalls.of());
-    }
+    // 6.3.9.6: stalled transactions end before the update does. What was translated before is still on its way.
+    if ((before & smmuen) !== 0 && (now & smmuen) === 0) this.#terminate(this.#stalls.of());
     this.#translator.enabled = (now & smmuen) !== 0;
     this.#commands.poke();
     this.#retryUnrecorded();
@@ -307,7 +309,7 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
   }
 
   #settle(): void {
-    this.#registers.settle();
+    this.#access.settle();
     this.#commands.settle();
     this.#landAll();
     this.#events.flush();

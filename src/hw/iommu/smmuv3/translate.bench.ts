@@ -1,6 +1,6 @@
 /**
  * What a translation costs, as a multiple of bare dependent 64-bit reads of the model's memory in the same run: cached,
- * and uncached (all translations invalidated by commands before each round of walks; their cost is part of the figure).
+ * and uncached: all translations are invalidated by commands before each round of walks.
  */
 import { pathToFileURL } from 'node:url';
 import { pa } from '../../address.js';
@@ -23,6 +23,8 @@ const ROUNDS = 7;
 const ROUND_MILLISECONDS = 40;
 
 interface Body {
+  /** Brings about what is measured; not part of the figure. */
+  readonly prepare?: () => void;
   readonly run: () => number;
   /** Operations a call. */
   readonly unit: number;
@@ -32,20 +34,22 @@ interface Body {
 function measure(bodies: readonly Body[]): number[] {
   const samples: number[][] = bodies.map(() => []);
   for (let round = -1; round < ROUNDS; round++) {
-    bodies.forEach(({ run, unit }, i) => {
-      const start = process.hrtime.bigint();
-      const until = start + BigInt(ROUND_MILLISECONDS) * 1_000_000n;
+    bodies.forEach(({ prepare, run, unit }, i) => {
+      const until = process.hrtime.bigint() + BigInt(ROUND_MILLISECONDS) * 1_000_000n;
       let calls = 0;
-      let now = start;
-      for (; now < until; now = process.hrtime.bigint()) {
+      let spent = 0n;
+      for (let now = 0n; now < until; calls++) {
+        prepare?.();
+        const start = process.hrtime.bigint();
         if (run() < 0) throw new Error('a translation failed');
-        calls++;
+        now = process.hrtime.bigint();
+        spent += now - start;
       }
       // The first round only warms up.
-      if (round >= 0) (samples[i] as number[]).push(Number(now - start) / (calls * unit));
+      if (round >= 0) (samples[i] as number[]).push(Number(spent) / (calls * unit));
     });
   }
-  return samples.map((list) => list.sort((a, b) => a - b)[ROUNDS >> 1] as number);
+  return samples.map((list) => list.sort((x, y) => x - y)[ROUNDS >> 1] as number);
 }
 
 /** A chain of dependent reads, one doubleword in each of 64 pages. */
@@ -107,8 +111,10 @@ function body(bench: Bench, firstStream: number, invalidate: boolean): Body {
   const hi = ADDRESS_BASE / 2 ** 32;
   return {
     unit: PAGES * STREAMS,
-    run: () => {
+    prepare: () => {
       if (invalidate) bench.produce(cmd.nsnhAll(), cmd.sync());
+    },
+    run: () => {
       let sum = 0;
       for (let i = 0; i < PAGES; i++) {
         for (let stream = 0; stream < STREAMS; stream++) {

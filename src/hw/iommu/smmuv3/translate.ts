@@ -20,7 +20,7 @@ import {
   Translation,
   WRITE_UNPRIVILEGED,
 } from '../../paging/translation.js';
-import { isCanonical, rangeOf, untaggedHi } from '../../paging/vmsa-stage1.js';
+import { rangeOf, untaggedHi } from '../../paging/vmsa-stage1.js';
 import type { Stage2Config } from '../../paging/vmsa-stage2.js';
 import { Walker } from '../../paging/walk.js';
 import type { Caches } from './caches.js';
@@ -123,22 +123,23 @@ export class Translator {
     );
     const { stage1 } = route;
     let key = hi;
+    let mayHit = true;
     if (stage1 !== undefined) {
-      const range = rangeOf(stage1, hi);
-      if ((range.unprivilegedDisabled && (need & UNPRIVILEGED) !== 0) || !isCanonical(stage1, range, hi, lo)) {
-        // No entry may answer; the walk finds the fault.
-        return this.#walk(route, need, hi, lo, privileged, write, execute);
-      }
+      // E0PD denies whatever is cached; the walk finds the fault. An address that is not canonical matches no entry.
+      mayHit = !((need & UNPRIVILEGED) !== 0 && rangeOf(stage1, hi).unprivilegedDisabled);
       key = untaggedHi(stage1, hi);
     } else {
       if ((hi & this.#beyondHi) !== 0) return this.#tooLarge(route, hi, lo, privileged, write, execute);
       if (route.stage2 === undefined) return (hi >>> 0) * TWO_32 + (lo >>> 0);
     }
     const { translations } = this.#caches;
-    const entry = translations.lookup(route.tlbContext, route.asid, key, lo);
-    if (entry < 0) return this.#walk(route, need, hi, lo, privileged, write, execute);
-    if ((translations.permissions(entry) & need) === need) return translations.output(entry, key, lo);
-    translations.read(entry, key, lo, need, this.result);
+    const entry = mayHit ? translations.lookup(route.tlbContext, route.asid, key, lo) : -1;
+    if (entry >= 0) {
+      if ((translations.permissions(entry) & need) === need) return translations.output(entry, key, lo);
+      translations.read(entry, key, lo, need, this.result);
+    } else if (this.#fill(route, need, hi, lo, key)) {
+      return this.result.output;
+    }
     return this.fail(route, hi, lo, privileged, write, execute);
   }
 
@@ -150,21 +151,11 @@ export class Translator {
     return (hi >>> 0) * TWO_32 + (lo >>> 0);
   }
 
-  #walk(
-    route: Route,
-    need: number,
-    hi: number,
-    lo: number,
-    privileged: boolean,
-    write: boolean,
-    execute: boolean,
-  ): number {
-    if (this.#fill(route, need, hi, lo)) return this.result.output;
-    return this.fail(route, hi, lo, privileged, write, execute);
-  }
-
-  /** Walks the tables of a route into {@link result}, and keeps what is found. Whether there was no fault. */
-  #fill(route: Route, need: number, hi: number, lo: number): boolean {
+  /**
+   * Walks the tables of a route into {@link result}, and keeps what is found. Whether there was no fault.
+   * @param key upper half of the address as the TLB knows it
+   */
+  #fill(route: Route, need: number, hi: number, lo: number, key: number): boolean {
     const { stage1, stage2 } = route;
     const out = this.result;
     let found: boolean;
@@ -178,7 +169,6 @@ export class Translator {
           : this.#walker.nested(stage1, stage2, hi, lo, need, out);
     }
     if (!found) return false;
-    const key = stage1 === undefined ? hi : untaggedHi(stage1, hi);
     this.#caches.translations.insert(route.tlbContext, route.asid, key | 0, lo | 0, out);
     return true;
   }
@@ -218,12 +208,10 @@ export class Translator {
   resolve(route: Route, hi: number, lo: number): boolean {
     const { stage1 } = route;
     const { translations } = this.#caches;
-    if (stage1 === undefined || isCanonical(stage1, rangeOf(stage1, hi), hi, lo)) {
-      const key = stage1 === undefined ? hi : untaggedHi(stage1, hi);
-      const entry = translations.lookup(route.tlbContext, route.asid, key, lo);
-      if (entry >= 0) return translations.read(entry, key, lo, 0, this.result);
-    }
-    return this.#fill(route, 0, hi, lo);
+    const key = stage1 === undefined ? hi : untaggedHi(stage1, hi);
+    const entry = translations.lookup(route.tlbContext, route.asid, key, lo);
+    if (entry >= 0) return translations.read(entry, key, lo, 0, this.result);
+    return this.#fill(route, 0, hi, lo, key);
   }
 
   /** Translates what is an intermediate physical address already: a translated transaction of split-stage ATS. */

@@ -71,7 +71,7 @@ t.test('GBPA takes one write with UPDATE, which clears itself; others are ignore
   bench.smmu.writeRegister(REG.GBPA, 4, 0x0010_0000);
   t.equal(bench.read(REG.GBPA), 0x1000, 'no UPDATE: ignored');
   bench.smmu.writeRegister(REG.GBPA, 4, 0x8010_1000);
-  t.equal(bench.read(REG.GBPA), 0x8000_1000, 'UPDATE shows until it is done');
+  t.equal(bench.read(REG.GBPA), 0x8010_1000, 'new values and UPDATE show until it is done');
   bench.smmu.writeRegister(REG.GBPA, 4, 0x8000_1000);
   t.equal(bench.dmaWrite(8, 0x4300_0000, 2), 'okay', 'not in effect yet');
   bench.latency.settle();
@@ -99,6 +99,8 @@ t.test('a global error is acknowledged by making GERRORN equal (7.5)', async (t)
   t.equal(bench.read(REG.CMDQ_CONS), 0x0100_0000, 'nothing is consumed while it is active');
   // Software mends the command and acknowledges: consumption goes on without a write to PROD.
   bench.memory.storeWords(0x4020_0000, cmd.sync());
+  bench.write(REG.CMDQ_PROD, 2);
+  t.equal(bench.read(REG.CMDQ_CONS), 0x0100_0000, 'not even what is mended');
   bench.write(REG.GERRORN, 1);
   t.equal(bench.read(REG.CMDQ_CONS) & 0xfffff, 2);
   t.equal(bench.read(REG.GERROR), 1, 'inactive: the two are equal');
