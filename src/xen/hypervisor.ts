@@ -8,7 +8,10 @@
 import type { Machine } from '../hw/machine.js';
 
 /** Hypercall numbers (xen/include/public/xen.h). */
-export const HYPERCALL = { physdev_op: 33, domctl: 36 } as const;
+export const HYPERCALL = { memory_op: 12, physdev_op: 33, domctl: 36 } as const;
+
+/** Memory operations that are modelled (xen/include/public/memory.h). */
+export const XENMEM = { decrease_reservation: 1 } as const;
 
 /** PHYSDEVOP commands that are modelled (xen/include/public/physdev.h). */
 export const PHYSDEVOP = { pci_device_add: 25, pci_device_remove: 26 } as const;
@@ -34,6 +37,8 @@ export const DOMCTL_INTERFACE_VERSION = 0x18;
 export const DOMID_HARDWARE = 0;
 /** The domain that quarantined devices belong to (xen/include/public/xen.h, DOMID_IO). */
 export const DOMID_IO = 0x7ff1;
+/** The calling domain. */
+export const DOMID_SELF = 0x7ff0;
 /** No domain. */
 export const DOMID_INVALID = 0x7ff4;
 
