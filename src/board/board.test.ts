@@ -11,7 +11,7 @@ import type { Problem } from '../hw/observer.js';
 import { loadBoard } from './board.js';
 import { BoardError } from './board-error.js';
 
-const text = readFileSync(new URL('../../fixtures/boards/arm64-smmuv3.dts', import.meta.url), 'utf8');
+const text = readFileSync(new URL('../../../fixtures/boards/arm64-smmuv3.dts', import.meta.url), 'utf8');
 const board = loadBoard(text, 'arm64-smmuv3.dts');
 
 /** Segment 0: ECAM at 0x40_1000_0000; segment 1: at 0x40_2000_0000. */

@@ -22,7 +22,7 @@ import {
 import { DEPTH_LIMIT, isNodeName, isPropertyName } from './fdt-layout.js';
 import { cellBytes, DeviceNode, DeviceTree, stringBytes } from './tree.js';
 
-export { DtsError, type DtsErrorCode, type SourceLocation } from './dts-scanner.js';
+export { DtsError, type SourceLocation } from './dts-scanner.js';
 
 /** A source that was read: its tree, and where in the text things stand. */
 export interface DtsSource {

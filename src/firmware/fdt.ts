@@ -7,4 +7,4 @@
  */
 export { decodeFdt, fdtSize } from './fdt-decode.js';
 export { encodeFdt } from './fdt-encode.js';
-export { type FdtErrorCode, FirmwareFormatError } from './fdt-layout.js';
+export { FirmwareFormatError } from './fdt-layout.js';

@@ -3,7 +3,7 @@
  */
 import { DeviceNode, DeviceTreeError } from './node.js';
 
-export { DeviceNode, DeviceTreeError, type DeviceTreeErrorCode, type RangeEntry, type RegEntry } from './node.js';
+export { DeviceNode, DeviceTreeError } from './node.js';
 
 /** An entry of the memory reservation block: bytes that a client must not use as ordinary memory (5.3). */
 export interface Reservation {

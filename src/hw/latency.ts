@@ -95,7 +95,8 @@ export class Latency {
   /** One access has been made: runs what has become due. */
   tick(): void {
     this.#now++;
-    this.#runDue();
+    const next = this.#waiting[0];
+    if (next !== undefined && next.due <= this.#now) this.#runDue();
   }
 
   /** Lets time pass until nothing waits: for a guest or a check that waits for the hardware to settle. */

@@ -94,9 +94,10 @@ export class Tlb {
       const size = this.#sizes[i] as number;
       const maskedHi = hi & (MASK_HI[size] as number);
       const maskedLo = lo & (MASK_LO[size] as number);
-      let entry = this.#probe(context, asid, maskedHi, maskedLo, size);
+      let entry = this.#probe(hash(context, asid, maskedHi, maskedLo, size), context, asid, maskedHi, maskedLo, size);
       if (entry < 0 && this.#globals > 0 && asid !== GLOBAL_ASID) {
-        entry = this.#probe(context, GLOBAL_ASID, maskedHi, maskedLo, size);
+        const global = hash(context, GLOBAL_ASID, maskedHi, maskedLo, size);
+        entry = this.#probe(global, context, GLOBAL_ASID, maskedHi, maskedLo, size);
       }
       if (entry >= 0) {
         this.#last = entry;
@@ -118,11 +119,12 @@ export class Tlb {
     return differs === 0;
   }
 
-  #probe(context: number, asid: number, hi: number, lo: number, size: number): number {
+  /** The entry of exactly this key, or -1; `hashed` is the key's {@link hash}. */
+  #probe(hashed: number, context: number, asid: number, hi: number, lo: number, size: number): number {
     const entries = this.#entries;
     const index = this.#index;
     const mask = index.length - 1;
-    for (let at = hash(context, asid, hi, lo, size) & mask; ; at = (at + 1) & mask) {
+    for (let at = hashed & mask; ; at = (at + 1) & mask) {
       const entry = (index[at] as number) - 1;
       if (entry < 0) return -1;
       if (
@@ -168,7 +170,8 @@ export class Tlb {
     const key = result.global ? GLOBAL_ASID : asid;
     const maskedHi = hi & (MASK_HI[size] as number);
     const maskedLo = lo & (MASK_LO[size] as number);
-    const known = this.#probe(context, key, maskedHi, maskedLo, size);
+    const hashed = hash(context, key, maskedHi, maskedLo, size);
+    const known = this.#probe(hashed, context, key, maskedHi, maskedLo, size);
     if (known >= 0) {
       entries.write(known, result);
       this.#last = known;
@@ -186,17 +189,27 @@ export class Tlb {
     entries.hi[entry] = maskedHi;
     entries.lo[entry] = maskedLo;
     entries.write(entry, result);
-    this.#link(entry);
+    this.#link(entry, hashed);
     this.#last = entry;
   }
 
-  /** Puts an entry into the index and counts it. */
-  #link(entry: number): void {
+  #hashOf(entry: number): number {
     const { context, asid, hi, lo } = this.#entries;
-    const own = asid[entry] as number;
+    return hash(
+      context[entry] as number,
+      asid[entry] as number,
+      hi[entry] as number,
+      lo[entry] as number,
+      this.#entries.size(entry),
+    );
+  }
+
+  /** Puts an entry into the index, at the place of its hash, and counts it. */
+  #link(entry: number, hashed: number): void {
+    const own = this.#entries.asid[entry] as number;
     const size = this.#entries.size(entry);
     const mask = this.#index.length - 1;
-    let at = hash(context[entry] as number, own, hi[entry] as number, lo[entry] as number, size) & mask;
+    let at = hashed & mask;
     while (this.#index[at] !== 0) at = (at + 1) & mask;
     this.#index[at] = entry + 1;
     if (own === GLOBAL_ASID) this.#globals++;
@@ -209,7 +222,7 @@ export class Tlb {
     this.#ofSize.fill(0);
     this.#sizeCount = 0;
     this.#globals = 0;
-    for (let entry = 0; entry < this.#entries.count; entry++) this.#link(entry);
+    for (let entry = 0; entry < this.#entries.count; entry++) this.#link(entry, this.#hashOf(entry));
   }
 
   #removeWhere(matches: (entry: number) => boolean): void {

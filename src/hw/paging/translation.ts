@@ -34,12 +34,11 @@ export function permissionFor(privileged: boolean, write: boolean, execute: bool
  * bits 3:2 are the outer and bits 1:0 the inner cacheability, each 1 Non-cacheable, 2 Write-Through, 3 Write-Back.
  * In this encoding the stricter of two Device types, or of two cacheabilities, is the smaller.
  */
+/** Device types: nGnRnE 0, nGnRE 1, nGRE 2, GRE 3. */
 export const DEVICE_NGNRNE = 0;
 export const DEVICE_NGNRE = 1;
-export const DEVICE_NGRE = 2;
 export const DEVICE_GRE = 3;
 export const NORMAL_NON_CACHEABLE = 0x5;
-export const NORMAL_WRITE_THROUGH = 0xa;
 export const NORMAL_WRITE_BACK = 0xf;
 
 /** Whether a memory type is one of the Device types. */

@@ -236,8 +236,6 @@ export const CD = layout('CD', 512, {
 
 /** Bytes of the register span: two pages of 64 KiB (6.1). */
 export const REGISTER_BYTES = 0x2_0000;
-/** Offset of register page 1. */
-export const PAGE_1 = 0x1_0000;
 
 /** 6.2 Register offsets. 64-bit registers are marked; the others have 32 bits. */
 export const REGISTER = {

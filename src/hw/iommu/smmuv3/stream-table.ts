@@ -19,6 +19,8 @@ import {
   L1STD,
   L1STD_BYTES,
   L1STD_SPAN_MAX,
+  L2_CDS_4K,
+  L2_CDS_64K,
   S1FMT,
   SHCFG,
   STALL_MODEL,
@@ -93,8 +95,8 @@ export class StreamEntry {
 }
 
 function splitOf(format: number): number {
-  if (format === S1FMT.TWO_LEVEL_4K) return 6;
-  return format === S1FMT.TWO_LEVEL_64K ? 10 : 0;
+  if (format === S1FMT.TWO_LEVEL_4K) return L2_CDS_4K;
+  return format === S1FMT.TWO_LEVEL_64K ? L2_CDS_64K : 0;
 }
 
 /** Bits of S1ContextPtr below the size of the table are RES0; here they count as zero (5.2, S1Fmt). */

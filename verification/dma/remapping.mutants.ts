@@ -1,0 +1,84 @@
+/** Mistakes that leave a device's addresses as they are, or turn them into somebody else's. */
+import { requesterId } from '../../src/hw/machine.js';
+import { maddr, maddrToMfn } from '../../src/xen/frames.js';
+import { STE_CONFIG } from '../../src/hw/iommu/smmuv3/layout.js';
+import { mutant } from '../bench.js';
+
+const VIOLATES = { violates: ['XenSwdgn~passthrough_enable_iommu_to_perform_dma_remapping_for_dev~1'] };
+
+mutant('the SMMU is never enabled', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, enable: () => 0 },
+}));
+
+mutant('the stream of an assigned device bypasses translation', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, s2Config: () => STE_CONFIG.BYPASS },
+}));
+
+mutant('the stream translates by stage 1 only', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, s2Config: () => STE_CONFIG.S1 },
+}));
+
+mutant('the stream id is the requester id, whatever iommu-map says', VIOLATES, (xen) => ({
+  ...xen,
+  iommu: {
+    ...xen.iommu,
+    streamIdsOf: (state, device) => {
+      const found = xen.iommu.streamIdsOf(state, device);
+      return typeof found === 'number' ? found : { ...found, streamIds: [requesterId(device.sbdf)] };
+    },
+  },
+}));
+
+mutant('only the first device of a domain is attached', VIOLATES, (xen) => ({
+  ...xen,
+  iommu: {
+    ...xen.iommu,
+    attach: (state, context, device, pasid) =>
+      context.domain.domid !== 0 && context.devices.size > 0 ? 0 : xen.iommu.attach(state, context, device, pasid),
+  },
+}));
+
+mutant('the second domain shares the tag of the first, under its own root', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, s2Vmid: (_state, context) => (context.domain.domid === 0 ? context.tag : 2) },
+}));
+
+mutant('a new owner is written into the entry, and the SMMU not told', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    installSte: (state, smmu, streamId, words) => {
+      const { steps } = state;
+      const quiet = { ...steps, smmuv3: { ...steps.smmuv3, invalidateSte: () => 0, prefetchSte: () => 0 } };
+      return xen.smmuv3.installSte({ ...state, steps: quiet }, smmu, streamId, words);
+    },
+    installAbortSte: (state, smmu, streamId) => {
+      const { steps } = state;
+      const quiet = { ...steps, smmuv3: { ...steps.smmuv3, invalidateSte: () => 0 } };
+      return xen.smmuv3.installAbortSte({ ...state, steps: quiet }, smmu, streamId);
+    },
+  },
+}));
+
+mutant('guest memory is mapped one to one', VIOLATES, (xen) => ({
+  ...xen,
+  p2m: {
+    ...xen.p2m,
+    encodeLeaf: (state, level, mfn, type) => xen.p2m.encodeLeaf(state, level, mfn, type),
+    mapRam: (state, domain, at, _frames, count) => xen.p2m.mapRam(state, domain, at, maddrToMfn(at * 4096), count),
+  },
+}));
+
+mutant('the root of the tables is that of the domain created before', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    s2Ttb: (state, context) => {
+      const before = [...state.domains.values()].filter(({ domid }) => domid < context.domain.domid).at(-1);
+      return maddr(before?.p2m?.root ?? context.root);
+    },
+  },
+}));

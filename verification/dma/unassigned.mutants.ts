@@ -1,0 +1,81 @@
+/** Mistakes that leave a door open for a device that no domain owns. */
+import { encode } from '../../src/hw/bits.js';
+import { CMD, CMD_CFGI, OPCODE, SHCFG, STE, STE_CONFIG } from '../../src/hw/iommu/smmuv3/layout.js';
+import { put } from '../../src/hw/bits.js';
+import { mutant } from '../bench.js';
+
+const VIOLATES = { violates: ['XenSwdgn~passthrough_use_iommu_to_deny_dma_ops_from_dev~1'] };
+
+function bypassing(): Uint32Array {
+  return encode(STE, 512, { V: 1, CONFIG: STE_CONFIG.BYPASS, SHCFG: SHCFG.INCOMING });
+}
+
+mutant('streams without a context bypass translation', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, encodeAbortSte: bypassing },
+}));
+
+mutant('the second table of the stream table is filled with bypassing entries', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    initLevel2: (state, smmu, streamId) => {
+      const later = smmu.streamTable.level2.size > 0;
+      const steps = later ? { ...state.steps, smmuv3: { ...state.steps.smmuv3, encodeAbortSte: bypassing } } : state.steps;
+      return xen.smmuv3.initLevel2({ ...state, steps }, smmu, streamId);
+    },
+  },
+}));
+
+mutant('the SMMU does not abort before it is enabled', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, setGbpaAbort: () => 0 },
+}));
+
+mutant('detaching leaves the entry of the stream as it was', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, installAbortSte: () => 0 },
+}));
+
+mutant('detaching writes the entry and does not tell the SMMU', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    installAbortSte: (state, smmu, streamId) => {
+      const quiet = { ...state.steps, smmuv3: { ...state.steps.smmuv3, invalidateSte: () => 0 } };
+      return xen.smmuv3.installAbortSte({ ...state, steps: quiet }, smmu, streamId);
+    },
+  },
+}));
+
+mutant('the invalidation of an entry is not waited for', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    invalidateSte: (state, smmu, streamId, leaf) => {
+      const words = encode(CMD, 128, { OPCODE: OPCODE.CFGI_STE, SID: streamId });
+      put(words, CMD_CFGI.LEAF, leaf ? 1 : 0);
+      return state.steps.smmuv3.issueCommand(state, smmu, words);
+    },
+    // Ending the context would wait for the queue as well.
+    freeVmid: () => 0,
+  },
+}));
+
+mutant('a device that was taken from a guest goes to the hardware domain', VIOLATES, (xen) => ({
+  ...xen,
+  pci: { ...xen.pci, deassignTarget: (state, _from, _device) => state.domains.get(0) ?? state.domIo },
+}));
+
+mutant('devices kept for passthrough are given to the hardware domain at boot', VIOLATES, (xen) => ({
+  ...xen,
+  pci: { ...xen.pci, isHidden: () => false },
+}));
+
+mutant('the entry of a wrong stream is made to abort', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    installAbortSte: (state, smmu, streamId) => xen.smmuv3.installAbortSte(state, smmu, streamId ^ 1),
+  },
+}));

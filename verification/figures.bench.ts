@@ -1,0 +1,163 @@
+/**
+ * `npm run bench`: the figures that the project promises, each as a ratio of two things measured in one run, because
+ * machines differ and are noisy. Prints a line for each with its bound and exits with 1 if one is missed.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { diskSource } from '../src/cli/disk-source.js';
+import { analyse } from '../src/engine/analyse.js';
+import { benchTranslations } from '../src/hw/iommu/smmuv3/translate.bench.js';
+import { benchWalks } from '../src/hw/paging/walk.bench.js';
+import { generateTree } from '../src/import/import.bench.js';
+import { rstParse } from '../src/import/rst/parse.js';
+import { unified } from 'unified';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const COMMAND = path.join(ROOT, 'bin', 'tracewright.js');
+
+interface Figure {
+  readonly what: string;
+  readonly value: number;
+  readonly bound: number;
+  readonly unit: string;
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] as number;
+}
+
+async function milliseconds(action: () => unknown): Promise<number> {
+  const start = performance.now();
+  await action();
+  return performance.now() - start;
+}
+
+/** Writes a generated tree below a temporary folder and gives its root and its files. */
+function writeTree(folder: string, items: number): { readonly root: string; readonly files: readonly string[] } {
+  const root = path.join(folder, String(items));
+  const files = Object.entries(generateTree({ items, perFile: items }));
+  for (const [name, text] of files) {
+    mkdirSync(path.dirname(path.join(root, name)), { recursive: true });
+    writeFileSync(path.join(root, name), text);
+  }
+  return { root, files: files.map(([name]) => path.join(root, name)) };
+}
+
+/** Reads every file and splits it into lines: what importing is measured against. */
+function readAndSplit(files: readonly string[]): number {
+  let lines = 0;
+  for (const file of files) lines += readFileSync(file, 'utf8').split('\n').length;
+  return lines;
+}
+
+interface TreeTimes {
+  readonly split: number;
+  readonly analyse: number;
+  readonly tree: number;
+  readonly residentMiB: number;
+}
+
+/** Times of one tree, measured in this process, which is a fresh one. */
+async function treeTimes(root: string, files: readonly string[], withTree: boolean): Promise<TreeTimes> {
+  const rounds = 3;
+  const split: number[] = [];
+  const analysed: number[] = [];
+  const tree: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    split.push(await milliseconds(() => readAndSplit(files)));
+    analysed.push(await milliseconds(() => analyse(diskSource(root), { paths: ['.'] })));
+  }
+  const residentMiB = process.resourceUsage().maxRSS / 1024;
+  if (withTree) {
+    const processor = unified().use(rstParse);
+    tree.push(await milliseconds(() => {
+        for (const file of files) processor.parse(readFileSync(file, 'utf8'));
+      }));
+  }
+  return { split: median(split), analyse: median(analysed), tree: median(tree.length === 0 ? [0] : tree), residentMiB };
+}
+
+/** The same in a child process, so that its memory is its own. */
+function treeTimesApart(root: string, files: readonly string[], withTree: boolean): TreeTimes {
+  const input = JSON.stringify({ root, files, withTree });
+  const child = spawnSync('node', [fileURLToPath(import.meta.url), '--tree-times'], { input, encoding: 'utf8', maxBuffer: 1e9 });
+  if (child.status !== 0) throw new Error(`measuring failed: ${child.stderr}`);
+  return JSON.parse(child.stdout) as TreeTimes;
+}
+
+function importFigures(): Figure[] {
+  const folder = mkdtempSync(path.join(tmpdir(), 'tracewright-'));
+  try {
+    const small = writeTree(folder, 10_000);
+    const large = writeTree(folder, 100_000);
+    const one = treeTimesApart(small.root, small.files, false);
+    const ten = treeTimesApart(large.root, large.files, false);
+    const tree = treeTimesApart(large.root, large.files, true);
+    return [
+      { what: 'import and trace of 100,000 items : read and split into lines', value: ten.analyse / ten.split, bound: 10, unit: '×' },
+      { what: 'resident memory of that', value: ten.residentMiB, bound: 500, unit: 'MiB' },
+      { what: 'import and trace of 100,000 items : of 10,000', value: ten.analyse / one.analyse, bound: 12, unit: '×' },
+      { what: 'syntax tree of 100,000 items : read and split into lines', value: tree.tree / tree.split, bound: 25, unit: '×' },
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Wall clock of two commands as whole processes, taken in turns: the ratio of their medians. */
+function processRatio(args: readonly string[], cwd: string): number {
+  const bare: number[] = [];
+  const full: number[] = [];
+  for (let round = 0; round < 15; round++) {
+    for (const [list, command] of [
+      [bare, ['-e', '0']],
+      [full, [COMMAND, ...args]],
+    ] as const) {
+      const start = performance.now();
+      const { status, stderr } = spawnSync('node', command, { cwd, encoding: 'utf8' });
+      list.push(performance.now() - start);
+      if (status === null || status > 1) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`);
+    }
+  }
+  return median(full) / median(bare);
+}
+
+function processFigures(): Figure[] {
+  const corpora = process.env.TRACEWRIGHT_CORPORA;
+  const tree = corpora === undefined ? { name: 'the bundled tree', cwd: ROOT, args: [] } : { name: '87 items', cwd: path.resolve(corpora), args: ['xen-fusa-passthrough'] };
+  return [
+    { what: `tracewright trace on ${tree.name} : node -e 0`, value: processRatio(['trace', ...tree.args], tree.cwd), bound: 2.5, unit: '×' },
+    {
+      what: 'tracewright verify <one id> : node -e 0',
+      value: processRatio(['verify', 'passthrough_use_iommu_to_deny_dma_ops_from_dev'], ROOT),
+      bound: 5,
+      unit: '×',
+    },
+  ];
+}
+
+function print(figures: readonly Figure[]): boolean {
+  let met = true;
+  for (const { what, value, bound, unit } of figures) {
+    const good = value <= bound;
+    met &&= good;
+    console.log(`${good ? '✔' : '✘'} ${value.toFixed(value < 100 ? 2 : 0).padStart(7)} ${unit.padEnd(4)} ≤ ${String(bound).padEnd(4)} ${what}`);
+  }
+  return met;
+}
+
+if (process.argv[2] === '--tree-times') {
+  const { root, files, withTree } = JSON.parse(readFileSync(0, 'utf8'));
+  console.log(JSON.stringify(await treeTimes(root, files, withTree)));
+} else {
+  const hardware = [
+    ...benchTranslations().map(({ name, reads, ratio }) => ({ what: `SMMUv3, ${name} : ${reads} dependent reads`, value: ratio, bound: reads === 1 ? 12 : 4, unit: '×' })),
+    ...benchWalks().map(({ name, reads, ratio }) => ({ what: `walker, ${name} : ${reads} dependent reads`, value: ratio, bound: 4, unit: '×' })),
+  ];
+  const results = [print(hardware), print(importFigures()), print(processFigures())];
+  process.exitCode = results.every(Boolean) ? 0 : 1;
+}

@@ -1,0 +1,301 @@
+/**
+ * Deassign PCI device from domain: when a domain is destroyed, its devices leave it before its memory and registers
+ * go to others.
+ */
+import type { Expect } from '../../src/check/index.js';
+import { pa } from '../../src/hw/address.js';
+import { type DmaResult, formatSbdf, type Sbdf } from '../../src/hw/machine.js';
+import { created, denied, learnt, MIB, reaches, unreachable } from '../arranging.js';
+import { check } from '../bench.js';
+import { barAddress, cannotUse, hasRegisters, lacksRegisters } from '../device-registers.js';
+import { GUEST_RAM, HARDWARE_DOMAINS, QUARANTINED } from '../devices.js';
+import type { PassthroughBench } from '../passthrough-bench.js';
+
+const ID = 'XenSwdgn~passthrough_deassign_pci_dev_from_dom~1';
+const DMA = { aspect: 'dma' };
+const MMIO = { aspect: 'mmio' };
+
+const PAGE = 0x1000;
+/** Small, so that every page can be looked at after every step. */
+const MEMORY = 16 * PAGE;
+const ESRCH = -3;
+
+const { first, behindBridge, otherSegment } = QUARANTINED;
+const once = HARDWARE_DOMAINS.first;
+/** Three devices kept for passthrough, in two segments, one behind a bridge, and one that was the hardware domain's. */
+const DEVICES = [first, once, behindBridge, otherSegment];
+
+/** Guest addresses of a domain's pages. */
+const PAGES = Array.from({ length: MEMORY / PAGE }, (_, page) => GUEST_RAM + page * PAGE);
+
+/** The machine addresses of a domain's pages, each learnt by a store of its own. */
+function machinePages(expect: Expect, bench: PassthroughBench, domid: number): number[] {
+  return PAGES.map((address) => learnt(expect, bench, domid, address).mfn * PAGE);
+}
+
+/** Whether there is nothing but zeros in the pages. */
+function areClean(bench: PassthroughBench, pages: readonly number[]): boolean {
+  return pages.every((page) => bench.machine.memory.peek(pa(page), PAGE).every((byte) => byte === 0));
+}
+
+/** The warm translations of devices: each has just reached every page. */
+function warmUp(expect: Expect, bench: PassthroughBench, devices: readonly Sbdf[], domid: number): void {
+  for (const device of devices) for (const address of PAGES) reaches(expect, bench, device, domid, address);
+}
+
+check(ID, 'no device writes into memory that its dying domain has lost', DMA, ({ bench, expect }) => {
+  const d1 = created(expect, bench.create({ memory: MEMORY, devices: DEVICES }));
+  const pages = machinePages(expect, bench, d1);
+  warmUp(expect, bench, DEVICES, d1);
+  // What Xen has written over, it has taken back.
+  const taken = new Set<number>();
+  bench.machine.observer.onAccess(({ kind, actor, address }) => {
+    if (actor === 'xen' && kind === 'store' && pages.includes(address - (address % PAGE)))
+      taken.add(address - (address % PAGE));
+  });
+  // After every access that Xen makes, three devices write at once, and one begins a write that lands a little later.
+  const strays: string[] = [];
+  const flights: (() => DmaResult | undefined)[] = [];
+  let landedInTime = 0;
+  let step = 0;
+  const probe = () => {
+    const next = PAGES[step++ % PAGES.length] as number;
+    for (const device of [first, once, behindBridge]) {
+      for (const address of [GUEST_RAM, next]) {
+        const { landed } = bench.dmaWrite(device, address);
+        if (landed === undefined) continue;
+        const page = landed - (landed % PAGE);
+        if (pages.includes(page) && !taken.has(page)) landedInTime++;
+        else strays.push(`${formatSbdf(device)} at step ${step}`);
+      }
+    }
+    flights.push(bench.dmaStart(otherSegment, step % 2 === 0 ? GUEST_RAM : next, bench.ledger.pattern()));
+  };
+
+  expect.equal(
+    bench.between(probe, () => bench.destroy(d1)),
+    0,
+    'the domain is destroyed',
+  );
+
+  bench.machine.settle();
+  expect.deepEqual(strays, [], "writes that arrived in memory that was no longer the domain's");
+  expect.ok(landedInTime > 0, "while the memory was still the domain's, the devices reached it");
+  expect.equal(flights[0]?.()?.ok, true, 'the first write that was under way arrived');
+  expect.equal(flights.at(-1)?.()?.ok, false, 'the last one did not');
+  expect.equal(taken.size, pages.length, 'Xen has taken every page');
+  expect.ok(areClean(bench, pages), 'nothing was written into a page after Xen had taken it');
+  for (const device of DEVICES) {
+    for (const address of PAGES)
+      denied(expect, bench.dmaWrite(device, address), `write of ${formatSbdf(device)} after all`);
+  }
+  expect.ok(areClean(bench, pages), 'and nothing is now');
+});
+
+check(
+  ID,
+  "the next owners of a dead domain's frames and tags are out of reach of its devices",
+  DMA,
+  ({ bench, expect }) => {
+    // A domain without devices has a tag at the CPUs and none at the IOMMU: from here on they differ.
+    created(expect, bench.create({ memory: MEMORY }));
+    const d1 = created(expect, bench.create({ memory: MEMORY, devices: [first, once] }));
+    const old = machinePages(expect, bench, d1);
+    warmUp(expect, bench, [first, once], d1);
+    // The devices never rest, so the IOMMU has translations of them until the moment that they lose them.
+    const busy = () => {
+      for (const device of [first, once]) for (const address of PAGES.slice(0, 4)) bench.dmaRead(device, address);
+    };
+    expect.equal(
+      bench.between(busy, () => bench.destroy(d1)),
+      0,
+      'the domain is destroyed',
+    );
+    bench.ledger.forget(d1);
+
+    // The frames go to a domain without devices, while the old devices go on writing.
+    const strays: string[] = [];
+    const probe = () => {
+      for (const device of [first, once])
+        if (bench.dmaWrite(device, GUEST_RAM).landed !== undefined) strays.push(formatSbdf(device));
+    };
+    const d2 = created(
+      expect,
+      bench.between(probe, () => bench.create({ memory: MEMORY })),
+    );
+    expect.deepEqual(strays, [], 'writes that arrived while the next domain was created');
+    const frames = machinePages(expect, bench, d2);
+    expect.ok(
+      frames.some((page) => old.includes(page)),
+      'it has frames of the dead domain',
+    );
+    // The tag goes to a domain that has one of the devices, at the same addresses, and other frames.
+    const d3 = created(expect, bench.create({ memory: MEMORY, devices: [first] }));
+    const left = PAGES.map((address) => ({ address, pattern: bench.ledger.pattern() }));
+    for (const { address, pattern } of left) expect.ok(bench.store(d2, address, pattern).ok, 'd2 uses its memory');
+
+    warmUp(expect, bench, [first], d3);
+    for (const address of [...PAGES, ...frames]) unreachable(expect, bench, once, address, 'nobody has the device');
+    for (const page of frames) unreachable(expect, bench, first, page, 'memory of d2 at its machine address');
+
+    for (const { address, pattern } of left) {
+      expect.equal(bench.load(d2, address), pattern, 'the memory of d2 is as d2 left it');
+    }
+  },
+);
+
+check(
+  ID,
+  "all devices of a dead domain are free, and are nobody's until they are assigned",
+  DMA,
+  ({ bench, expect }) => {
+    const memory = bench.ramOf(0).address + 0x10_0000;
+    const d1 = created(expect, bench.create({ memory: MEMORY, devices: DEVICES }));
+    const d2 = created(expect, bench.create({ memory: MEMORY, passthrough: 'enabled' }));
+    warmUp(expect, bench, DEVICES, d1);
+    for (const device of DEVICES) expect.ok(bench.assign(d2, device) < 0, `${formatSbdf(device)} is not free`);
+
+    expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
+
+    bench.ledger.forget(d1);
+    for (const device of DEVICES) {
+      unreachable(expect, bench, device, GUEST_RAM, 'memory of its old domain');
+      unreachable(expect, bench, device, memory, 'memory of the hardware domain');
+      expect.equal(bench.deassign(d1, device), ESRCH, 'there is no domain to take it from');
+    }
+    reaches(expect, bench, HARDWARE_DOMAINS.second, 0, memory);
+    for (const device of DEVICES) {
+      expect.equal(bench.testAssign(d2, device), 0, `${formatSbdf(device)} is free`);
+      expect.equal(bench.assign(d2, device), 0, `${formatSbdf(device)} is assigned`);
+    }
+    warmUp(expect, bench, DEVICES, d2);
+  },
+);
+
+/**
+ * Destroys a domain of two devices that never rest while the IOMMU cannot execute one of Xen's commands: it finds an
+ * opcode there that it does not know, stops, and says so (Arm IHI 0070 7.1).
+ * @param spoilt which command it is, from 0
+ * @returns whether Xen gave that many
+ */
+function destroyWithout(expect: Expect, bench: PassthroughBench, spoilt: number): boolean {
+  const d1 = created(expect, bench.create({ memory: MEMORY, devices: [first, once] }));
+  const pages = machinePages(expect, bench, d1);
+  const busy = () => {
+    for (const device of [first, once]) for (const address of PAGES.slice(0, 4)) bench.dmaRead(device, address);
+  };
+  let commands = 0;
+  bench.machine.observer.onAccess(({ kind, actor, address, width }) => {
+    if (actor !== 'xen' || kind !== 'store' || width !== 16) return;
+    if (commands === spoilt) bench.pokeWord(address, 0xff);
+    commands++;
+  });
+  const result = bench.between(busy, () => bench.destroy(d1));
+  if (commands <= spoilt) return false;
+
+  expect.ok(result < 0, `without command ${spoilt}, the destruction does not succeed`);
+  expect.ok(!pages.some((page) => areClean(bench, [page])), 'the domain keeps its memory');
+  const left = [first, once].filter((device) => !bench.dmaWrite(device, GUEST_RAM).ok);
+  expect.ok(left.length > 0, 'one of the devices has left');
+  // A domain that comes in between shares nothing with the one that is still there.
+  const d2 = created(expect, bench.create({ memory: MEMORY, devices: [otherSegment] }));
+  for (const address of PAGES) reaches(expect, bench, otherSegment, d2, address);
+
+  expect.equal(
+    bench.between(busy, () => bench.destroy(d1)),
+    0,
+    'the second time it succeeds',
+  );
+  bench.ledger.forget(d1);
+  expect.ok(areClean(bench, pages), 'its memory has been taken');
+  // Frames go to the one that has no devices, and tags to the other.
+  machinePages(expect, bench, created(expect, bench.create({ memory: MEMORY })));
+  const d4 = created(expect, bench.create({ memory: MEMORY, devices: [behindBridge] }));
+  for (const address of PAGES) {
+    for (const device of [first, once]) unreachable(expect, bench, device, address, 'nobody has the device');
+    reaches(expect, bench, otherSegment, d2, address);
+    reaches(expect, bench, behindBridge, d4, address);
+  }
+  return true;
+}
+
+check(
+  ID,
+  'whichever command the IOMMU fails at, memory stays until every device has left, and none keeps the others',
+  DMA,
+  ({ bench, expect }) => {
+    let tried = 0;
+    for (let more = true; more; ) {
+      const fresh = bench.powerOnAnother();
+      fresh.boot();
+      more = destroyWithout(expect, fresh, tried);
+      if (more) tried++;
+    }
+    expect.ok(tried > 0, 'Xen gives commands to take the devices away');
+  },
+);
+
+check(
+  ID,
+  "the registers of a dead domain's devices are out of reach of the domains that come after it",
+  MMIO,
+  ({ bench, expect }) => {
+    const d1 = created(expect, bench.create({ memory: MIB, devices: [first, once] }));
+    for (const device of [first, once]) hasRegisters(expect, bench, d1, device);
+
+    expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
+    bench.ledger.forget(d1);
+
+    // The next domain has the tag of the dead one at the CPUs.
+    const d2 = created(expect, bench.create({ memory: MIB, passthrough: 'enabled' }));
+    learnt(expect, bench, d2, GUEST_RAM);
+    for (const device of [first, once]) {
+      lacksRegisters(expect, bench, d2, device);
+      lacksRegisters(expect, bench, 0, device);
+    }
+    cannotUse(expect, bench, d2, barAddress(bench, first, 2), 'the second base address register');
+    hasRegisters(expect, bench, 0, HARDWARE_DOMAINS.second);
+    const d3 = created(expect, bench.create({ memory: MIB, devices: [first] }));
+    hasRegisters(expect, bench, d3, first);
+    lacksRegisters(expect, bench, d3, once);
+    expect.equal(bench.assign(d2, once), 0, 'the other device is assigned');
+    hasRegisters(expect, bench, d2, once);
+    lacksRegisters(expect, bench, d2, first);
+  },
+);
+
+check(
+  ID,
+  'while domains come and go, each reaches the registers of its own devices alone',
+  MMIO,
+  ({ bench, expect }) => {
+    const d1 = created(expect, bench.create({ memory: MIB, devices: [first, once] }));
+    const d2 = created(expect, bench.create({ memory: MIB, devices: [otherSegment] }));
+    const owned: [number, Sbdf[]][] = [
+      [0, [HARDWARE_DOMAINS.second]],
+      [d1, [first, once]],
+      [d2, [otherSegment]],
+    ];
+    const look = () => {
+      for (const [domid, devices] of owned) {
+        for (const device of [...DEVICES, HARDWARE_DOMAINS.second]) {
+          if (devices.includes(device)) hasRegisters(expect, bench, domid, device);
+          else lacksRegisters(expect, bench, domid, device);
+        }
+      }
+    };
+    look();
+
+    expect.equal(bench.destroy(d1), 0, 'the first domain is destroyed');
+    owned.splice(1, 1);
+    look();
+
+    expect.equal(bench.assign(d2, once), 0, 'the second gets one of its devices');
+    owned.splice(1, 1, [d2, [otherSegment, once]]);
+    look();
+    expect.equal(bench.destroy(d2), 0, 'the second domain is destroyed');
+    owned.splice(1, 1);
+    owned.push([created(expect, bench.create({ memory: MIB, devices: [first, otherSegment] })), [first, otherSegment]]);
+    look();
+  },
+);

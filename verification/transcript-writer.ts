@@ -1,0 +1,156 @@
+/**
+ * Writes the transcript of a run: what Xen, guests, devices and the IOMMU do, in the words of their manuals.
+ *
+ * It listens at the machine and decodes what it sees: stores into the stream table by following STRTAB_BASE and the
+ * first-level descriptors that were stored, register writes by the SMMU's register map, everything else in memory as
+ * counts. It tells, and is never asked: no check reads a transcript.
+ */
+import type { TranscriptSink } from '../src/check/index.js';
+import { getAddress, describe, get } from '../src/hw/bits.js';
+import { hex } from '../src/hw/address.js';
+import { COMMAND_BYTES, L1STD, QUEUE_BASE, REGISTER, STE, STE_BYTES, STRTAB_BASE, STRTAB_BASE_CFG, STRTAB_FMT } from '../src/hw/iommu/smmuv3/layout.js';
+import type { Machine } from '../src/hw/machine.js';
+import type { Access, HardwareEvent } from '../src/hw/observer.js';
+
+const STE_WORDS = STE_BYTES / 4;
+const REGISTER_NAMES = new Map(Object.entries(REGISTER).map(([name, offset]) => [offset as number, name]));
+
+/** A run of second-level (or all linear) stream table entries. */
+interface SteRun {
+  readonly address: number;
+  readonly firstStream: number;
+  readonly count: number;
+}
+
+/** Follows one machine. */
+export class TranscriptWriter {
+  readonly #sink: TranscriptSink;
+  readonly #smmuBase: number;
+  readonly #base = new Uint32Array(2);
+  readonly #config = new Uint32Array(1);
+  readonly #runs: SteRun[] = [];
+  readonly #entries = new Map<number, Uint32Array>();
+  #commands = { from: 0, to: 0 };
+  /** Stores that are not told one by one, since the last line. */
+  #plain = 0;
+  #lastSte: number | undefined;
+
+  /** @param smmuBase physical address of the SMMU's registers */
+  constructor(sink: TranscriptSink, machine: Machine, smmuBase: number) {
+    const { observer } = machine;
+    this.#sink = sink;
+    this.#smmuBase = smmuBase;
+    observer.onAccess((access) => this.#access(access));
+    observer.onEvent((event) => this.#event(event));
+  }
+
+  /** Adds a line of the check's own arranging. */
+  say(actor: string, text: string, depth = 0): void {
+    this.#flush();
+    this.#sink.add({ depth, actor, text });
+  }
+
+  #line(actor: string, text: string): void {
+    this.#flush();
+    this.#sink.add({ depth: 1, actor, text });
+  }
+
+  #flush(): void {
+    if (this.#lastSte !== undefined) {
+      const stream = this.#lastSte;
+      this.#lastSte = undefined;
+      const words = this.#entries.get(stream) as Uint32Array;
+      this.#sink.add({ depth: 1, actor: 'store', text: `STE[${hex(stream)}] ${describe(STE, words) || 'all zero'}` });
+    }
+    if (this.#plain > 0) {
+      const count = this.#plain;
+      this.#plain = 0;
+      this.#sink.add({ depth: 1, actor: 'store', text: `${count} ${count === 1 ? 'doubleword' : 'doublewords'} of tables` });
+    }
+  }
+
+  #access(access: Access): void {
+    if (access.actor !== 'xen') return;
+    if (access.kind === 'store') this.#store(access);
+    else if (access.kind === 'register write') this.#register(access);
+    else if (access.kind === 'instruction' && access.name.startsWith('TLBI')) this.#line('cpu', access.name);
+  }
+
+  #register({ address, lo, hi, width }: Access): void {
+    const offset = address - this.#smmuBase;
+    const name = REGISTER_NAMES.get(offset);
+    if (name === undefined) return;
+    if (name === 'CMDQ_BASE') this.#locateCommands(hi, lo);
+    if (name === 'STRTAB_BASE') this.#base.set([lo, hi]);
+    if (name === 'STRTAB_BASE_CFG') this.#config[0] = lo;
+    if (name === 'STRTAB_BASE' || name === 'STRTAB_BASE_CFG') this.#locateTable();
+    if (name === 'CMDQ_PROD' || name === 'EVENTQ_CONS') return;
+    this.#line('smmu', `${name} = ${width === 8 ? hex(hi, lo) : hex(lo)}`);
+  }
+
+  /** Stores into the command queue are told when the SMMU consumes them, in its own words. */
+  #locateCommands(hi: number, lo: number): void {
+    const words = Uint32Array.of(lo, hi);
+    const size = 2 ** get(words, QUEUE_BASE.LOG2SIZE) * COMMAND_BYTES;
+    const address = getAddress(words, QUEUE_BASE.ADDR);
+    this.#commands = { from: address - (address % size), to: address - (address % size) + size };
+  }
+
+  #locateTable(): void {
+    this.#runs.length = 0;
+    if (get(this.#config, STRTAB_BASE_CFG.FMT) !== STRTAB_FMT.LINEAR) return;
+    const count = 2 ** get(this.#config, STRTAB_BASE_CFG.LOG2SIZE);
+    this.#runs.push({ address: getAddress(this.#base, STRTAB_BASE.ADDR), firstStream: 0, count });
+  }
+
+  #store(access: Access): void {
+    const { address } = access;
+    if (address >= this.#commands.from && address < this.#commands.to) return;
+    const run = this.#runs.find((r) => address >= r.address && address < r.address + r.count * STE_BYTES);
+    if (run !== undefined) {
+      this.#storeSte(run, access);
+      return;
+    }
+    if (this.#isFirstLevel(address)) this.#storeFirstLevel(access);
+    if (this.#lastSte !== undefined) this.#flush();
+    this.#plain++;
+  }
+
+  #storeSte(run: SteRun, { address, width, lo, hi }: Access): void {
+    const stream = run.firstStream + Math.floor((address - run.address) / STE_BYTES);
+    if (this.#lastSte !== stream) this.#flush();
+    const words = this.#entries.get(stream) ?? new Uint32Array(STE_WORDS);
+    this.#entries.set(stream, words);
+    const index = ((address - run.address) % STE_BYTES) >>> 2;
+    words[index] = lo;
+    if (width === 8) words[index + 1] = hi;
+    this.#lastSte = stream;
+  }
+
+  #isFirstLevel(address: number): boolean {
+    if (get(this.#config, STRTAB_BASE_CFG.FMT) !== STRTAB_FMT.TWO_LEVEL) return false;
+    const base = getAddress(this.#base, STRTAB_BASE.ADDR);
+    const split = get(this.#config, STRTAB_BASE_CFG.SPLIT);
+    const count = 2 ** Math.max(0, get(this.#config, STRTAB_BASE_CFG.LOG2SIZE) - split);
+    return address >= base && address < base + count * 8;
+  }
+
+  #storeFirstLevel({ address, lo, hi }: Access): void {
+    const descriptor = Uint32Array.of(lo, hi);
+    const span = get(descriptor, L1STD.SPAN);
+    if (span === 0) return;
+    const split = get(this.#config, STRTAB_BASE_CFG.SPLIT);
+    const index = (address - getAddress(this.#base, STRTAB_BASE.ADDR)) / 8;
+    this.#runs.push({
+      address: getAddress(descriptor, L1STD.L2PTR),
+      firstStream: index * 2 ** split,
+      count: 2 ** (span - 1),
+    });
+  }
+
+  #event(event: HardwareEvent): void {
+    if (event.kind === 'command') this.#line('cmdq', event.text === '' ? event.name : event.text);
+    else if (event.kind === 'fault') this.#line('fault', event.text === '' ? event.name : event.text);
+    else if (event.kind === 'trap') this.#line('trap', `${event.device} ${event.name} ${event.text}`.trimEnd());
+  }
+}
