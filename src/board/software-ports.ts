@@ -158,6 +158,9 @@ export class BoardMemory implements MemoryPort {
   }
 }
 
+/** How long an access to a device's registers takes, in accesses to memory: it goes out to the device and back. */
+const REGISTER_ACCESS = 8;
+
 /** {@link MmioPort} over the bus. */
 export class BoardMmio implements MmioPort {
   readonly #on: Interconnect;
@@ -169,9 +172,10 @@ export class BoardMmio implements MmioPort {
   }
 
   #done(write: boolean, address: number, width: number, hi: number, lo: number): void {
-    const isConfig = this.#config.some((r) => address >= r.address && address < r.address + r.size);
+    let isConfig = false;
+    for (const r of this.#config) if (address >= r.address && address < r.address + r.size) isConfig = true;
     const kind = isConfig ? (write ? 'config write' : 'config read') : write ? 'register write' : 'register read';
-    this.#on.latency.tick();
+    this.#on.latency.tick(REGISTER_ACCESS);
     this.#on.observer.access(kind, address, width, hi, lo);
   }
 
@@ -187,11 +191,12 @@ export class BoardMmio implements MmioPort {
   #read(address: number, width: 1 | 2 | 4 | 8): Value64 {
     const { bus, memory } = this.#on;
     const result = memory.contains(address, 1) ? 'RAM is no device' : bus.read(address, width);
-    let value: Value64 = { hi: 0xffff_ffff, lo: ALL_ONES[width] };
-    if (typeof result === 'string') this.#abort('device read', address, width, result);
-    else value = { hi: result.hi, lo: result.value };
-    this.#done(false, address, width, width === 8 ? value.hi : 0, value.lo);
-    return value;
+    const isAborted = typeof result === 'string';
+    const hi = isAborted ? 0xffff_ffff : result.hi;
+    const lo = isAborted ? ALL_ONES[width] : result.value;
+    if (isAborted) this.#abort('device read', address, width, result);
+    this.#done(false, address, width, width === 8 ? hi : 0, lo);
+    return { hi, lo };
   }
 
   #write(address: number, width: 1 | 2 | 4 | 8, hi: number, lo: number): void {

@@ -34,13 +34,23 @@ const MEMORY_POLL_MILLISECONDS = 50;
 const CLOSE_MILLISECONDS = 1000;
 const KEPT_OUTPUT = 4096;
 
+/**
+ * The environment of a lane: that of this process, but with the same time zone, language and options of Node wherever it is,
+ * so that neither shows in a result.
+ */
+function laneEnvironment(): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = { ...process.env, TZ: 'UTC', LC_ALL: 'C' };
+  delete env.NODE_OPTIONS;
+  delete env.NODE_V8_COVERAGE;
+  return env;
+}
+
 /** Forks a lane, which begins to load the bench at once. */
 export function openLane(benchUrl: string, limits: Limits): Lane {
   const token = randomBytes(16).toString('hex');
   const child = fork(new URL('./lane-main.js', import.meta.url), [], {
     execArgv: [`--max-old-space-size=${limits.heapMiB}`],
-    // The same results whatever the time zone and language of whoever runs them.
-    env: { ...process.env, TZ: 'UTC', LC_ALL: 'C' },
+    env: laneEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'json',
   });

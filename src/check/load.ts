@@ -55,7 +55,7 @@ export interface Inputs {
 export async function loadBench(
   session: Session,
   benchPath: string,
-  result: Result,
+  described: Promise<Result>,
 ): Promise<BenchDescription | undefined> {
   const { diagnostics, places, build } = session;
   const newer = build.newerSource(benchPath);
@@ -63,7 +63,7 @@ export async function loadBench(
     diagnostics.push(outdated(session.request.configuration.bench, newer));
     return undefined;
   }
-  const { answer } = result;
+  const { answer } = await described;
   if (answer.kind === 'reply' && answer.reply.kind === 'described' && answer.stdout === '') return answer.reply.bench;
   const problem = describeProblem(answer);
   const { message, stack } = problem;
@@ -88,19 +88,23 @@ function outdated(built: string, source: string): Diagnostic {
   );
 }
 
-/** Loads files one by one. One that does not load leaves a diagnostic, and the others as they are. */
+/**
+ * Loads files, in their order, behind whatever the lanes have been ordered before. One that does not load leaves a
+ * diagnostic, and the others as they are.
+ */
 export async function loadFiles(session: Session, files: readonly CheckFile[]): Promise<Loaded> {
   const { root, pool, places, build, diagnostics } = session;
   const checks: LoadedCheck[] = [];
   const mutants: LoadedMutant[] = [];
   const broken: BrokenFile[] = [];
-  for (const file of files) {
+  const orders = files.map((file) => {
     const newer = build.newerSource(file.absolute);
-    if (newer !== undefined) {
-      broken.push({ file, diagnostic: outdated(file.path, newer) });
-      continue;
-    }
-    const { answer } = await pool.submit({ kind: 'load', file: file.url });
+    return { file, newer, result: newer === undefined ? pool.submit({ kind: 'load', file: file.url }) : undefined };
+  });
+  for (const { file, newer, result } of orders) {
+    if (newer !== undefined) broken.push({ file, diagnostic: outdated(file.path, newer) });
+    if (result === undefined) continue;
+    const { answer } = await result;
     if (answer.kind === 'reply' && answer.reply.kind === 'loaded' && answer.stdout === '') {
       checks.push(...answer.reply.checks.map((check) => ({ ...check, file })));
       mutants.push(...answer.reply.mutants.map((mutant) => ({ ...mutant, file })));

@@ -28,7 +28,7 @@ export interface Places {
 }
 
 export function makePlaces(root: string): Places {
-  const maps = new Map<string, { map: SourceMap; sources: readonly string[] } | undefined>();
+  const maps = new Map<string, MapOfFile | undefined>();
   const texts = new Map<string, string | undefined>();
 
   const textOf = (file: string) => {
@@ -49,7 +49,9 @@ export function makePlaces(root: string): Places {
     mapOf(file)?.sources.find((source) => statSync(source, { throwIfNoEntry: false }) !== undefined);
 
   const at = (frame: Frame): Place => {
-    const entry = mapOf(frame.file)?.map.findEntry(frame.line - 1, frame.column - 1);
+    const entry = mapOf(frame.file)
+      ?.decoded()
+      .findEntry(frame.line - 1, frame.column - 1);
     if (entry && 'originalSource' in entry && entry.originalSource !== undefined) {
       const source = resolveSource(frame.file, entry.originalSource);
       if (textOf(source) !== undefined) return place(source, entry.originalLine + 1, entry.originalColumn + 1);
@@ -93,7 +95,13 @@ export function toPath(where: string): string {
   }
 }
 
-function readMap(file: string, text: string | undefined) {
+/** A source map. Decoding it takes long, and often only the names of the sources are wanted. */
+interface MapOfFile {
+  readonly sources: readonly string[];
+  decoded(): SourceMap;
+}
+
+function readMap(file: string, text: string | undefined): MapOfFile | undefined {
   const url = text === undefined ? undefined : /\/\/# sourceMappingURL=(\S+)\s*$/.exec(text)?.[1];
   if (url === undefined) return undefined;
   try {
@@ -104,9 +112,13 @@ function readMap(file: string, text: string | undefined) {
         : Buffer.from(data, 'base64').toString();
     const payload = JSON.parse(json) as { sources: string[]; sourceRoot?: string };
     const prefix = payload.sourceRoot ? payload.sourceRoot.replace(/\/?$/, '/') : '';
+    let map: SourceMap | undefined;
     return {
-      map: new SourceMap(payload as ConstructorParameters<typeof SourceMap>[0]),
       sources: payload.sources.map((source) => resolveSource(file, prefix + source)),
+      decoded() {
+        map ??= new SourceMap(payload as ConstructorParameters<typeof SourceMap>[0]);
+        return map;
+      },
     };
   } catch {
     // A map that is missing or broken leaves the built file itself to point at.

@@ -19,6 +19,11 @@ export interface Pool {
 
 /** What the start of a lane costs at least. One that was forked ahead shows less. */
 const START_MILLISECONDS = 150;
+/**
+ * How many starts the waiting runs must take for another lane. It takes its cores from the lanes at work while it starts,
+ * and of what waits then it gets a part only.
+ */
+const WORTH_STARTS = 4;
 /** How often orders that wait are weighed against another lane, while none ends. */
 const WEIGH_MILLISECONDS = 80;
 
@@ -46,8 +51,8 @@ export function openPool(benchUrl: string, limits: Limits, size: number, first: 
   let disposed = false;
   const begun = performance.now();
   let startCost: number | undefined;
-  let ended = 0;
-  let spent = 0;
+  /** What a run takes, by those that ended last: the first ones are slow, until their code has been compiled. */
+  let each = 0;
   const since = new Set<number>();
 
   const fresh = (): Lane => {
@@ -62,21 +67,22 @@ export function openPool(benchUrl: string, limits: Limits, size: number, first: 
   /** Gives an order, and learns what lanes and runs take. */
   const timed = async (lane: Lane, order: Order): Promise<Answer> => {
     const from = performance.now();
-    since.add(from);
+    if (order.kind === 'run') since.add(from);
     const answer = await lane.order(order);
     since.delete(from);
     if (order.kind === 'describe') startCost ??= performance.now() - begun;
     if (order.kind === 'run') {
-      ended++;
-      spent += performance.now() - from;
+      const took = performance.now() - from;
+      each = each === 0 ? took : each * 0.7 + took * 0.3;
     }
     return answer;
   };
-  /** Whether what waits would take the lanes at work longer than twice the start of another. */
+  /** Whether the runs that wait would take the lanes at work much longer than the start of another. */
   const isWorthAnother = () => {
+    if (queue[next]?.order.kind !== 'run') return false;
     const longest = performance.now() - Math.min(...since, performance.now());
-    const each = Math.max(ended === 0 ? 0 : spent / ended, longest);
-    return (pending() * each) / working > 2 * Math.max(startCost ?? 0, START_MILLISECONDS);
+    const work = (pending() * Math.max(each, longest)) / working;
+    return work > WORTH_STARTS * Math.max(startCost ?? 0, START_MILLISECONDS);
   };
   /** Carries an order out; the lane that it ends with, if that can go on. */
   const carryOut = async ({ order, resolve }: Task, given: Lane): Promise<Lane | undefined> => {

@@ -137,6 +137,11 @@ function makeTrace() {
         return;
       }
       put(length * 2);
+      if (length === entry.length && used + length <= BUFFER_WORDS) {
+        buffer.set(entry, used);
+        used += length;
+        return;
+      }
       for (let at = 0; at < length; at++) put(entry[at] ?? 0);
     },
     digest(): string {

@@ -1,6 +1,6 @@
 /**
- * The check engine: runs the checks of requirements on every platform, on the model as it is and with every mutant, and
- * gives result records. What they mean is judged elsewhere.
+ * The check engine: runs the checks of requirements on every platform, on the model as it is and with mutants, and gives
+ * result records. What they mean is judged elsewhere.
  */
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
@@ -12,21 +12,14 @@ import { watchBuild } from './build.js';
 import { collectFiles } from './collect.js';
 import { columnsOf, declare, existsOn, writeOut } from './declare.js';
 import { DEFAULT_LIMITS } from './limits.js';
-import {
-  digestInputs,
-  type Inputs,
-  type Loaded,
-  type LoadedMutant,
-  loadBench,
-  loadFiles,
-  type Session,
-} from './load.js';
+import { digestInputs, type Loaded, loadBench, loadFiles, type Session } from './load.js';
 import { makePlaces } from './places.js';
 import { openPool } from './pool.js';
 import { prepareLane, realRoot } from './prepare.js';
 import type { BenchDescription } from './protocol.js';
 import type { CheckRequest, CheckRun } from './request.js';
 import { placed, type RunKey, Runs } from './runs.js';
+import { runRequirement } from './schedule.js';
 
 export type { CheckConfiguration } from './collect.js';
 export type { Limits } from './limits.js';
@@ -55,14 +48,12 @@ export async function runChecks(request: CheckRequest): Promise<CheckRun> {
     );
     const build = await watchBuild(root, configuration.sources, places);
     const session: Session = { request, root, pool, places, build, diagnostics: [...diagnostics] };
-    const bench = await loadBench(session, benchPath, await described);
-    signal?.throwIfAborted();
-    if (!bench) return { ...NOTHING, diagnostics: session.diagnostics.sort(compareDiagnostics) };
+    // Ordered before the bench has been described: the lane goes on without waiting for this process.
     const loading = loadFiles(session, files);
-    const inputs = await digestInputs(session, bench, benchPath);
-    const loaded = await loading;
-    if (!inputs) return { ...NOTHING, diagnostics: session.diagnostics.sort(compareDiagnostics) };
-    const result = await runAll(session, bench, inputs, loaded);
+    const bench = await loadBench(session, benchPath, described);
+    signal?.throwIfAborted();
+    if (!bench) return { ...NOTHING, diagnostics: session.diagnostics.toSorted(compareDiagnostics) };
+    const result = await runAll(session, bench, benchPath, await loading);
     signal?.throwIfAborted();
     return result;
   } finally {
@@ -81,18 +72,24 @@ const NOTHING: CheckRun = {
   diagnostics: [],
 };
 
-async function runAll(session: Session, bench: BenchDescription, inputs: Inputs, loaded: Loaded): Promise<CheckRun> {
+async function runAll(session: Session, bench: BenchDescription, benchPath: string, loaded: Loaded): Promise<CheckRun> {
   const { request, places, root } = session;
   const asked = request.platforms;
   const platforms = bench.platforms.filter(
     ({ name }) => asked?.some((pattern) => matchesPattern(pattern, name)) ?? true,
   );
-  const declared = declare(bench, loaded, places);
-  const runs = new Runs(session, inputs);
+  const runs = new Runs(session);
+  let running: Promise<void> | undefined;
   if (request.listOnly !== true) {
     putBroken(runs, bench, platforms, loaded);
-    await runWanted(runs, session, bench, platforms, loaded);
+    running = runWanted(runs, session, bench, platforms, loaded);
   }
+  // Digests and places take a while: they come when the first run is under way.
+  await new Promise((resolve) => setImmediate(resolve));
+  const inputs = await digestInputs(session, bench, benchPath);
+  if (!inputs) return { ...NOTHING, diagnostics: session.diagnostics.toSorted(compareDiagnostics) };
+  const declared = declare(bench, loaded, places);
+  await running;
   const diagnostics = [...session.diagnostics, ...declared.diagnostics, ...runs.diagnostics];
   if (runs.ended > 0 && runs.journaled === 0) {
     const message = 'the bench journals nothing, so every mutant counts as not exercised';
@@ -101,7 +98,7 @@ async function runAll(session: Session, bench: BenchDescription, inputs: Inputs,
     diagnostics.push(diagnostic('bench-without-trace', message, place, hint));
   }
   return {
-    records: runs.records.sort((a, b) => order(recordKey(a), recordKey(b))),
+    records: runs.records(inputs).sort((a, b) => order(recordKey(a), recordKey(b))),
     checks: [...declared.checks].sort((a, b) => order([a.requirement, a.check], [b.requirement, b.check])),
     mutants: [...declared.mutants].sort((a, b) => order([a.mutant, ...a.violates], [b.mutant, ...b.violates])),
     columns: columnsOf(platforms, inputs),
@@ -135,9 +132,13 @@ async function runWanted(
   const checks = loaded.checks.filter(({ requirement }) => wanted.has(requirement));
   const mutants = loaded.mutants.filter(({ title }) => isChosen(request.mutants ?? 'all', title));
   const titles = count(checks.map(({ requirement, title }) => `${requirement}\n${title}`));
-  const ending: Promise<void>[] = [];
+  /** By requirement and platform. */
+  const groups = new Map<
+    string,
+    { readonly platform: Platform; readonly requirement: string; readonly keys: RunKey[] }
+  >();
   for (const { requirement, title, aspect, stack, file } of checks) {
-    const place = placed(places.ofStack(stack, file.absolute));
+    const place = () => placed(places.ofStack(stack, file.absolute));
     const isDouble = (titles.get(`${requirement}\n${title}`) ?? 0) > 1;
     const isStrange = aspect !== undefined && !declaredAspects(bench.applicability, requirement).includes(aspect);
     for (const platform of platforms) {
@@ -145,35 +146,21 @@ async function runWanted(
       if (!applicability.applicable) continue;
       const key = { file, requirement, check: title, platform, ...(aspect === undefined ? {} : { aspect }) };
       if (isDouble) {
-        runs.put(key, { message: 'two checks of the requirement have this title', ...place });
+        runs.put(key, { message: 'two checks of the requirement have this title', ...place() });
       } else if (isStrange) {
-        runs.put(key, { message: `the requirement has no part '${aspect}'`, ...place });
+        runs.put(key, { message: `the requirement has no part '${aspect}'`, ...place() });
       } else if (aspect === undefined || applicability.aspects.includes(aspect)) {
-        const violating = mutants.filter(({ violates }) => violates.includes(requirement));
-        ending.push(
-          runWithMutants(
-            runs,
-            key,
-            violating.filter((mutant) => existsOn(mutant, platform)),
-          ),
-        );
+        const name = `${requirement}\n${platform.name}`;
+        const group = groups.get(name) ?? { platform, requirement, keys: [] };
+        groups.set(name, group);
+        group.keys.push(key);
       }
     }
   }
-  await Promise.all(ending);
-}
-
-/** Runs a check, then, if it passes, with each mutant. */
-async function runWithMutants(runs: Runs, key: RunKey, mutants: readonly LoadedMutant[]): Promise<void> {
-  if ((await runs.run(key)) !== 'pass') return;
-  const titles = count(mutants.map(({ title }) => title));
   await Promise.all(
-    mutants.map(async (mutant) => {
-      if ((titles.get(mutant.title) ?? 0) > 1) {
-        runs.put({ ...key, mutant }, { message: 'two mutants of the requirement have this title' });
-      } else {
-        await runs.run({ ...key, mutant });
-      }
+    [...groups.values()].map(({ platform, requirement, keys }) => {
+      const able = mutants.filter((mutant) => mutant.violates.includes(requirement) && existsOn(mutant, platform));
+      return runRequirement(runs, keys, able);
     }),
   );
 }

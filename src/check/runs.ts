@@ -20,24 +20,38 @@ export interface RunKey {
   readonly mutant?: LoadedMutant;
 }
 
+/** A run that has been made. */
+export interface Ran {
+  readonly record: ResultRecord;
+  /** How often it journaled: what it cost, the same on every machine. */
+  readonly journaled: number;
+}
+
 /** The runs of a session, and their records. */
 export class Runs {
-  readonly records: ResultRecord[] = [];
+  readonly #records: ResultRecord[] = [];
   readonly diagnostics: Diagnostic[] = [];
   journaled = 0;
   ended = 0;
   #begun = 0;
   readonly #put = new Set<string>();
   readonly #session: Session;
-  readonly #inputs: Inputs;
 
-  constructor(session: Session, inputs: Inputs) {
+  constructor(session: Session) {
     this.#session = session;
-    this.#inputs = inputs;
+  }
+
+  /** The records, with the inputs that all results depend on: those are found out while the runs are under way. */
+  records(inputs: Inputs): ResultRecord[] {
+    return this.#records.map((record) => ({
+      ...record,
+      object: inputs.object,
+      inputDigests: { ...inputs.digests, ...record.inputDigests },
+    }));
   }
 
   /** Runs, and records the result. */
-  async run(key: RunKey): Promise<ResultRecord['outcome']> {
+  async run(key: RunKey): Promise<Ran> {
     const { request, pool, places } = this.#session;
     const mode = request.transcript ?? 'none';
     this.#begun++;
@@ -55,7 +69,7 @@ export class Runs {
     this.journaled += verdict.journaled;
     this.ended++;
     const place = placed(places.ofStack(verdict.stack, verdict.thrown ? undefined : key.file.absolute));
-    this.#add(key, verdict, place, mode);
+    const record = this.#add(key, verdict, place, mode);
     if (before !== undefined && verdict.outcome !== 'error') {
       const where = `${key.requirement}, '${key.check}' on ${key.platform.name}${key.mutant ? ` with '${key.mutant.title}'` : ''}`;
       const first = judgeAnswer(before).message ?? '';
@@ -64,7 +78,7 @@ export class Runs {
       );
     }
     request.onProgress?.({ done: this.ended, total: this.#begun });
-    return verdict.outcome;
+    return { record, journaled: verdict.journaled };
   }
 
   /** Records an error without a run; once for each key. */
@@ -84,10 +98,10 @@ export class Runs {
     this.#add(key, verdict, placed(problem.place), 'none');
   }
 
-  #add(key: RunKey, verdict: RunVerdict, place: Pick<ResultRecord, 'place'>, mode: TranscriptMode): void {
+  #add(key: RunKey, verdict: RunVerdict, place: Pick<ResultRecord, 'place'>, mode: TranscriptMode): ResultRecord {
     const kept = verdict.transcript !== undefined && (mode !== 'failing' || verdict.outcome !== 'pass');
-    this.records.push({
-      object: this.#inputs.object,
+    const record: ResultRecord = {
+      object: '',
       platform: key.platform.name,
       requirement: key.requirement,
       check: key.check,
@@ -99,13 +113,14 @@ export class Runs {
       ...place,
       transcriptDigest: verdict.digest,
       inputDigests: {
-        ...this.#inputs.digests,
         ...platformDigests(key.platform),
         check: key.file.digest,
         ...(key.mutant === undefined ? {} : { mutant: key.mutant.file.digest }),
       },
       ...(kept ? { transcript: verdict.transcript } : {}),
-    });
+    };
+    this.#records.push(record);
+    return record;
   }
 }
 

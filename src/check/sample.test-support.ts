@@ -1,4 +1,5 @@
 /** A small project for the tests of the engine: a counter as the model, in a folder of its own. */
+import './plain-children.test-support.js';
 import type { ResultRecord } from '../core/record.js';
 import type { Limits } from './limits.js';
 import { type CheckRequest, type CheckRun, runChecks } from './run.js';

@@ -46,6 +46,8 @@ export type ReadResult = { readonly value: number; readonly hi: number } | Acces
 export class Bus {
   readonly memory: PhysicalMemory;
   #regions: Region[] = [];
+  /** Where the last access went: the next one often goes there too. */
+  #last: Region | undefined;
 
   constructor(memory: PhysicalMemory) {
     this.memory = memory;
@@ -83,6 +85,7 @@ export class Bus {
   /** Takes a device off the bus (a BAR that moves, a device that is removed). */
   remove(base: Pa): void {
     this.#regions = this.#regions.filter((region) => region.base !== base);
+    this.#last = undefined;
   }
 
   /** The name of what is at an address, or undefined. */
@@ -91,8 +94,12 @@ export class Bus {
   }
 
   #find(address: number): Region | undefined {
+    const last = this.#last;
+    if (last !== undefined && address >= last.base && address < last.base + last.size) return last;
     for (const region of this.#regions) {
-      if (address >= region.base && address < region.base + region.size) return region;
+      if (address < region.base || address >= region.base + region.size) continue;
+      this.#last = region;
+      return region;
     }
     return undefined;
   }

@@ -1,8 +1,8 @@
 /**
  * Latency: hardware finishes later than it is told to.
  *
- * Time in the model is the number of accesses that software makes. What a device defers happens a seeded number of
- * accesses later, in an order of its own per source but always in the order in which one source deferred it. With a
+ * Time in the model is counted in accesses that software makes to memory; an access to a device's registers takes as long
+ * as several of them. What a device defers happens a seeded time later, in an order of its own per source but always in the order in which one source deferred it. With a
  * maximum of 0 everything happens at once, which is how observed vectors are replayed.
  */
 
@@ -33,7 +33,7 @@ export class Latency {
 
   /**
    * @param seed any 32-bit number; equal seeds give equal delays
-   * @param maximum the largest delay, in accesses; 0 for none
+   * @param maximum the largest delay, in accesses to memory; 0 for none
    */
   constructor(seed: number, maximum: number) {
     this.#state = seed >>> 0;
@@ -92,9 +92,9 @@ export class Latency {
     this.#waiting.splice(at, 0, waiting);
   }
 
-  /** One access has been made: runs what has become due. */
-  tick(): void {
-    this.#now++;
+  /** An access has been made that takes as long as `duration` accesses to memory: runs what has become due. */
+  tick(duration = 1): void {
+    this.#now += duration;
     const next = this.#waiting[0];
     if (next !== undefined && next.due <= this.#now) this.#runDue();
   }

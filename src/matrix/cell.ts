@@ -11,6 +11,9 @@
  *   killing none of them.
  * - A mutant that applies and has no result is a survivor: what was not tried is not killed.
  *
+ * Not every check need have met every mutant: one kill decides a mutant, and one kill clears a check of being vacuous. A
+ * mutant that survives, and a check that kills none, should have met all of the other.
+ *
  * The verdict is the worst that anything says; the reasons of the verdict shown are kept in a fixed order.
  */
 import type {
