@@ -3,15 +3,15 @@
  * `tracewright.config.json`; checks and mutants import `check` and `mutant` from here.
  */
 import { readFileSync } from 'node:fs';
-import { type Platform, type RunContext, defineBench } from '../src/check/index.js';
 import { type Board, loadBoard } from '../src/board/board.js';
+import { defineBench, type Platform, type RunContext } from '../src/check/index.js';
 import { createXen } from '../src/xen/create.js';
 import { type XenSteps, xenSteps } from '../src/xen/steps.js';
 import { APPLICABILITY, FEATURES } from './applicability.js';
 import { PassthroughBench } from './passthrough-bench.js';
 import { TranscriptWriter } from './transcript-writer.js';
 
-/** The package's folder, seen from `dist/verification`. */
+/** The package's folder: this module lies two folders below it, compiled alone and bundled alike. */
 const PACKAGE = new URL('../../', import.meta.url);
 
 /** A platform with the board that it stands for. */
@@ -52,13 +52,16 @@ function powerOn(name: string, steps: XenSteps, run: RunContext): PassthroughBen
   const platform = PLATFORMS.find((one) => one.name === name);
   if (platform === undefined) throw new Error(`there is no platform ${name}`);
   const machine = boardNamed(name).board.power({
-    count: (operations) => run.count(operations),
-    journal: (words) => run.journal(words),
-    problem: ({ channel, actor, text }) => run.problem(channel === 'misuse' ? `${actor} did wrong: ${text}` : `not modelled: ${actor}: ${text}`),
+    count: run.count,
+    journal: run.journal,
+    problem: ({ channel, actor, text }) =>
+      run.problem(channel === 'misuse' ? `${actor} did wrong: ${text}` : `not modelled: ${actor}: ${text}`),
   });
   const transcript =
     run.transcript === undefined ? undefined : new TranscriptWriter(run.transcript, machine, platform.iommuBase);
-  return new PassthroughBench(machine, createXen(steps), platform.iommuBase, transcript, () => powerOn(name, steps, run));
+  return new PassthroughBench(machine, createXen(steps), platform.iommuBase, transcript, () =>
+    powerOn(name, steps, run),
+  );
 }
 
 export const { check, mutant, bench } = defineBench<XenSteps, PassthroughBench>({

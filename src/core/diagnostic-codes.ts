@@ -34,6 +34,7 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     summary: 'a bullet of a list part names several things; the last is taken',
   },
+  'list-empty': { severity: 'error', summary: 'Covers or Needs names nothing' },
   'list-text': { severity: 'warning', summary: 'text inside a list part is no bullet and is not read' },
   'list-after-text': {
     severity: 'warning',
@@ -47,10 +48,15 @@ export const DIAGNOSTIC_CODES = {
     severity: 'error',
     summary: 'a needed artifact type is not made of ASCII letters, so nothing can cover it',
   },
+  'needs-not-taken': { severity: 'error', summary: 'a line of Needs names a type but is no bullet, so it is not read' },
   'status-unknown': { severity: 'error', summary: 'the status is none of approved, proposed, draft, rejected' },
   'status-not-taken': { severity: 'error', summary: 'a status stands elsewhere than directly below the id' },
   'forward-not-taken': { severity: 'error', summary: 'a forwarding line stands where it is not read' },
   'import-off-to-end': { severity: 'warning', summary: 'oft:off without oft:on: the rest of the file is not read' },
+  'markdown-unclosed': {
+    severity: 'error',
+    summary: 'fenced code or an HTML comment of a Markdown file never ends and holds what would else be read',
+  },
   'markdown-too-deep': {
     severity: 'error',
     summary: 'quotes or lists of a Markdown file are nested too deeply to be read',
