@@ -1,10 +1,10 @@
 /** Steps that several checks begin with, each an assertion where it can fail. */
 import type { Expect } from '../src/check/index.js';
 import { hex } from '../src/hw/address.js';
+import { formatSbdf, type Sbdf } from '../src/hw/machine.js';
 import type { CreateResult } from '../src/xen/hypervisor.js';
-import type { DmaProbe, PassthroughBench } from './passthrough-bench.js';
 import type { Page } from './frame-ledger.js';
-import { type Sbdf, formatSbdf } from '../src/hw/machine.js';
+import type { DmaProbe, PassthroughBench } from './passthrough-bench.js';
 
 /** MiB in bytes. */
 export const MIB = 2 ** 20;
@@ -42,7 +42,11 @@ export function reaches(expect: Expect, bench: PassthroughBench, sbdf: Sbdf, dom
   const wanted = machineAddress(expect, bench, domid, address);
   const probe = bench.dmaWrite(sbdf, address);
   expect.ok(probe.ok, `${formatSbdf(sbdf)} may write ${hex(address)}`);
-  expect.equal(probe.landed, wanted, `the write of ${formatSbdf(sbdf)} at ${hex(address)} arrives in the page of d${domid}`);
+  expect.equal(
+    probe.landed,
+    wanted,
+    `the write of ${formatSbdf(sbdf)} at ${hex(address)} arrives in the page of d${domid}`,
+  );
 }
 
 /** A device's access must be denied, with nothing changed in memory and no data returned. */
@@ -56,4 +60,27 @@ export function denied(expect: Expect, probe: DmaProbe, what: string): void {
 export function unreachable(expect: Expect, bench: PassthroughBench, sbdf: Sbdf, address: number, what: string): void {
   denied(expect, bench.dmaWrite(sbdf, address), `write of ${formatSbdf(sbdf)} at ${hex(address)} (${what})`);
   denied(expect, bench.dmaRead(sbdf, address), `read of ${formatSbdf(sbdf)} at ${hex(address)} (${what})`);
+}
+
+/**
+ * Does something while the IOMMU cannot execute one of Xen's commands: it finds an opcode there that it does not know,
+ * stops, and says so (Arm IHI 0070 7.1). A device never rests meanwhile.
+ * @param spoilt which command it is, from 0
+ * @param busy what the device does after every access of Xen's
+ * @returns what the action gave, undefined if Xen did not give so many commands
+ */
+export function withoutCommand(
+  bench: PassthroughBench,
+  spoilt: number,
+  busy: () => void,
+  action: () => number,
+): number | undefined {
+  let commands = 0;
+  bench.machine.observer.onAccess(({ kind, actor, address, width }) => {
+    if (actor !== 'xen' || kind !== 'store' || width !== 16) return;
+    if (commands === spoilt) bench.pokeWord(address, 0xff);
+    commands++;
+  });
+  const result = bench.between(busy, action);
+  return commands > spoilt ? result : undefined;
 }

@@ -10,14 +10,22 @@ export interface Endpoint extends Sbdf {
 }
 
 /** Kept for passthrough: quarantined from boot. */
-export const QUARANTINED: { readonly first: Endpoint; readonly behindBridge: Endpoint; readonly otherSegment: Endpoint } = {
+export const QUARANTINED: {
+  readonly first: Endpoint;
+  readonly behindBridge: Endpoint;
+  readonly otherSegment: Endpoint;
+} = {
   first: { segment: 0, bus: 0, device: 1, function: 0, streamId: 0x8 },
   behindBridge: { segment: 0, bus: 5, device: 0, function: 0, streamId: 0x500 },
   otherSegment: { segment: 1, bus: 0, device: 2, function: 0, streamId: 0x8010 },
 };
 
 /** Given to the hardware domain at boot. */
-export const HARDWARE_DOMAINS: { readonly first: Endpoint; readonly second: Endpoint; readonly otherSegment: Endpoint } = {
+export const HARDWARE_DOMAINS: {
+  readonly first: Endpoint;
+  readonly second: Endpoint;
+  readonly otherSegment: Endpoint;
+} = {
   first: { segment: 0, bus: 0, device: 2, function: 0, streamId: 0x10 },
   second: { segment: 0, bus: 0, device: 5, function: 0, streamId: 0x28 },
   otherSegment: { segment: 1, bus: 0, device: 1, function: 0, streamId: 0x8008 },

@@ -3,7 +3,7 @@
  * its own and moves no register. Positions are restated from Arm IHI 0070 G.b: queue registers 6.3.26 to 6.3.28,
  * records 7.3.
  */
-import { type Pa, hex, join } from '../src/hw/address.js';
+import { hex, join, type Pa } from '../src/hw/address.js';
 import type { Machine } from '../src/hw/machine.js';
 
 const EVENTQ_BASE = 0xa0;

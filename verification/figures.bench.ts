@@ -7,13 +7,13 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { unified } from 'unified';
 import { diskSource } from '../src/cli/disk-source.js';
 import { analyse } from '../src/engine/analyse.js';
 import { benchTranslations } from '../src/hw/iommu/smmuv3/translate.bench.js';
 import { benchWalks } from '../src/hw/paging/walk.bench.js';
 import { generateTree } from '../src/import/import.bench.js';
 import { rstParse } from '../src/import/rst/parse.js';
-import { unified } from 'unified';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const COMMAND = path.join(ROOT, 'bin', 'tracewright.js');
@@ -74,9 +74,11 @@ async function treeTimes(root: string, files: readonly string[], withTree: boole
   const residentMiB = process.resourceUsage().maxRSS / 1024;
   if (withTree) {
     const processor = unified().use(rstParse);
-    tree.push(await milliseconds(() => {
+    tree.push(
+      await milliseconds(() => {
         for (const file of files) processor.parse(readFileSync(file, 'utf8'));
-      }));
+      }),
+    );
   }
   return { split: median(split), analyse: median(analysed), tree: median(tree.length === 0 ? [0] : tree), residentMiB };
 }
@@ -84,7 +86,11 @@ async function treeTimes(root: string, files: readonly string[], withTree: boole
 /** The same in a child process, so that its memory is its own. */
 function treeTimesApart(root: string, files: readonly string[], withTree: boolean): TreeTimes {
   const input = JSON.stringify({ root, files, withTree });
-  const child = spawnSync('node', [fileURLToPath(import.meta.url), '--tree-times'], { input, encoding: 'utf8', maxBuffer: 1e9 });
+  const child = spawnSync('node', [fileURLToPath(import.meta.url), '--tree-times'], {
+    input,
+    encoding: 'utf8',
+    maxBuffer: 1e9,
+  });
   if (child.status !== 0) throw new Error(`measuring failed: ${child.stderr}`);
   return JSON.parse(child.stdout) as TreeTimes;
 }
@@ -98,10 +104,20 @@ function importFigures(): Figure[] {
     const ten = treeTimesApart(large.root, large.files, false);
     const tree = treeTimesApart(large.root, large.files, true);
     return [
-      { what: 'import and trace of 100,000 items : read and split into lines', value: ten.analyse / ten.split, bound: 10, unit: '×' },
+      {
+        what: 'import and trace of 100,000 items : read and split into lines',
+        value: ten.analyse / ten.split,
+        bound: 10,
+        unit: '×',
+      },
       { what: 'resident memory of that', value: ten.residentMiB, bound: 500, unit: 'MiB' },
       { what: 'import and trace of 100,000 items : of 10,000', value: ten.analyse / one.analyse, bound: 12, unit: '×' },
-      { what: 'syntax tree of 100,000 items : read and split into lines', value: tree.tree / tree.split, bound: 25, unit: '×' },
+      {
+        what: 'syntax tree of 100,000 items : read and split into lines',
+        value: tree.tree / tree.split,
+        bound: 25,
+        unit: '×',
+      },
     ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -128,9 +144,17 @@ function processRatio(args: readonly string[], cwd: string): number {
 
 function processFigures(): Figure[] {
   const corpora = process.env.TRACEWRIGHT_CORPORA;
-  const tree = corpora === undefined ? { name: 'the bundled tree', cwd: ROOT, args: [] } : { name: '87 items', cwd: path.resolve(corpora), args: ['xen-fusa-passthrough'] };
+  const tree =
+    corpora === undefined
+      ? { name: 'the bundled tree', cwd: ROOT, args: [] }
+      : { name: '87 items', cwd: path.resolve(corpora), args: ['xen-fusa-passthrough'] };
   return [
-    { what: `tracewright trace on ${tree.name} : node -e 0`, value: processRatio(['trace', ...tree.args], tree.cwd), bound: 2.5, unit: '×' },
+    {
+      what: `tracewright trace on ${tree.name} : node -e 0`,
+      value: processRatio(['trace', ...tree.args], tree.cwd),
+      bound: 2.5,
+      unit: '×',
+    },
     {
       what: 'tracewright verify <one id> : node -e 0',
       value: processRatio(['verify', 'passthrough_use_iommu_to_deny_dma_ops_from_dev'], ROOT),
@@ -145,7 +169,9 @@ function print(figures: readonly Figure[]): boolean {
   for (const { what, value, bound, unit } of figures) {
     const good = value <= bound;
     met &&= good;
-    console.log(`${good ? '✔' : '✘'} ${value.toFixed(value < 100 ? 2 : 0).padStart(7)} ${unit.padEnd(4)} ≤ ${String(bound).padEnd(4)} ${what}`);
+    console.log(
+      `${good ? '✔' : '✘'} ${value.toFixed(value < 100 ? 2 : 0).padStart(7)} ${unit.padEnd(4)} ≤ ${String(bound).padEnd(4)} ${what}`,
+    );
   }
   return met;
 }
@@ -155,8 +181,18 @@ if (process.argv[2] === '--tree-times') {
   console.log(JSON.stringify(await treeTimes(root, files, withTree)));
 } else {
   const hardware = [
-    ...benchTranslations().map(({ name, reads, ratio }) => ({ what: `SMMUv3, ${name} : ${reads} dependent reads`, value: ratio, bound: reads === 1 ? 12 : 4, unit: '×' })),
-    ...benchWalks().map(({ name, reads, ratio }) => ({ what: `walker, ${name} : ${reads} dependent reads`, value: ratio, bound: 4, unit: '×' })),
+    ...benchTranslations().map(({ name, reads, ratio }) => ({
+      what: `SMMUv3, ${name} : ${reads} dependent reads`,
+      value: ratio,
+      bound: reads === 1 ? 12 : 4,
+      unit: '×',
+    })),
+    ...benchWalks().map(({ name, reads, ratio }) => ({
+      what: `walker, ${name} : ${reads} dependent reads`,
+      value: ratio,
+      bound: 4,
+      unit: '×',
+    })),
   ];
   const results = [print(hardware), print(importFigures()), print(processFigures())];
   process.exitCode = results.every(Boolean) ? 0 : 1;

@@ -5,7 +5,7 @@
  * probes through the machine: a guest's own loads and stores, a device's DMA, what memory says has changed, what the
  * IOMMU has recorded. Nothing here asks Xen whether something worked beyond the return value of a hypercall.
  */
-import { type Pa, TWO_32, hex } from '../src/hw/address.js';
+import { hex, type Pa, TWO_32 } from '../src/hw/address.js';
 import type { DmaResult, GuestResult, Machine, Sbdf } from '../src/hw/machine.js';
 import { formatSbdf } from '../src/hw/machine.js';
 import type { CreateResult, Hypervisor } from '../src/xen/hypervisor.js';
@@ -91,7 +91,10 @@ export class PassthroughBench {
 
   /** Creates a domain. */
   create(config: DomainConfig): CreateResult {
-    this.#transcript?.say('xen', `create a domain of ${config.memory / 2 ** 20} MiB with ${config.devices?.map(formatSbdf).join(', ') || 'no device'}`);
+    this.#transcript?.say(
+      'xen',
+      `create a domain of ${config.memory / 2 ** 20} MiB with ${config.devices?.map(formatSbdf).join(', ') || 'no device'}`,
+    );
     const result = this.xen.createDomain(domainBlob(config));
     this.#transcript?.say('xen', 'domid' in result ? `created d${result.domid}` : `failed with ${result.error}`, 1);
     return result;
@@ -105,7 +108,12 @@ export class PassthroughBench {
 
   /** A hypercall of a domain whose structure is `bytes`; `before` are the register arguments in front of its pointer. */
   #call(domid: number, number: number, before: readonly number[], bytes: Uint8Array | number): number {
-    const address = typeof bytes === 'number' ? bytes : domid === HARDWARE_DOMAIN ? this.#argumentAddress() : this.ramOf(domid).address;
+    const address =
+      typeof bytes === 'number'
+        ? bytes
+        : domid === HARDWARE_DOMAIN
+          ? this.#argumentAddress()
+          : this.ramOf(domid).address;
     if (typeof bytes !== 'number') this.#copyToGuest(domid, address, bytes);
     return this.xen.hypercall({ domid, vcpu: 0 }, number, [...before, address]);
   }
@@ -140,7 +148,12 @@ export class PassthroughBench {
   /** XEN_DOMCTL_assign_device (37). */
   assign(domain: number, sbdf: Sbdf, options: { flags?: number; caller?: number } = {}): number {
     this.#transcript?.say('xen', `assign_device ${formatSbdf(sbdf)} to d${domain}`);
-    return this.#call(options.caller ?? HARDWARE_DOMAIN, DOMCTL, [], abi.assignDevice({ cmd: 37, domain }, sbdf, options.flags));
+    return this.#call(
+      options.caller ?? HARDWARE_DOMAIN,
+      DOMCTL,
+      [],
+      abi.assignDevice({ cmd: 37, domain }, sbdf, options.flags),
+    );
   }
 
   /** XEN_DOMCTL_test_assign_device (45). */
@@ -167,20 +180,23 @@ export class PassthroughBench {
 
   /** XEN_DOMCTL_memory_mapping (39). Frames. */
   memoryMapping(domain: number, gfn: number, mfn: number, count: number, add = true): number {
-    this.#transcript?.say('xen', `memory_mapping d${domain} gfn ${hex(gfn)} to mfn ${hex(mfn)}, ${count} frames, ${add ? 'add' : 'remove'}`);
+    this.#transcript?.say(
+      'xen',
+      `memory_mapping d${domain} gfn ${hex(gfn)} to mfn ${hex(mfn)}, ${count} frames, ${add ? 'add' : 'remove'}`,
+    );
     return this.#call(HARDWARE_DOMAIN, DOMCTL, [], abi.memoryMapping({ cmd: 39, domain }, gfn, mfn, count, add));
   }
 
   /**
-   * XENMEM_decrease_reservation (memory_op 1): a guest gives back the page at a guest address.
-   * @returns how many pages Xen took: 1 or 0
+   * XENMEM_decrease_reservation (memory_op 1): a guest gives back the page, or the 2^order pages, at a guest address.
+   * @returns how many such extents Xen took: 1 or 0
    */
-  giveBack(domid: number, address: number): number {
+  giveBack(domid: number, address: number, order = 0): number {
     this.#transcript?.say('xen', `decrease_reservation d${domid} ${hex(address)}`);
     const list = this.ramOf(domid).address + FRAME / 2;
     const frame = Math.floor(address / FRAME);
     this.#copyToGuest(domid, list, Uint8Array.of(frame, frame >>> 8, frame >>> 16, frame >>> 24, 0, 0, 0, 0));
-    return this.#call(domid, MEMORY_OP, [1], abi.memoryReservation(list, 1));
+    return this.#call(domid, MEMORY_OP, [1], abi.memoryReservation(list, 1, order));
   }
 
   // What guests see
@@ -195,7 +211,14 @@ export class PassthroughBench {
   #guest(domid: number, kind: 'load' | 'store' | 'fetch', address: number, value = 0): GuestResult {
     const cpu = this.xen.schedule({ domid, vcpu: 0 });
     if (cpu === undefined) return { ok: false };
-    const access = { kind, hi: Math.floor(address / TWO_32), lo: address >>> 0, width: 4 as const, valueHi: 0, valueLo: value };
+    const access = {
+      kind,
+      hi: Math.floor(address / TWO_32),
+      lo: address >>> 0,
+      width: 4 as const,
+      valueHi: 0,
+      valueLo: value,
+    };
     return this.machine.cpus.guest(cpu, access);
   }
 
@@ -243,7 +266,9 @@ export class PassthroughBench {
     const [b0, b1, b2, b3] = patternBytes(pattern);
     for (const range of this.machine.memory.changed()) {
       // The pattern may share its first or last bytes with what was there before: look three bytes beyond.
-      const bank = this.machine.memory.ranges.find((one) => range.address >= one.address && range.address < one.address + one.length);
+      const bank = this.machine.memory.ranges.find(
+        (one) => range.address >= one.address && range.address < one.address + one.length,
+      );
       if (bank === undefined) continue;
       const from = Math.max(bank.address, range.address - 3);
       const to = Math.min(bank.address + bank.length, range.address + range.length + 3);
@@ -318,7 +343,10 @@ export class PassthroughBench {
   #tell(sbdf: Sbdf, what: string, ok: boolean, landed: number | undefined): void {
     if (this.#transcript === undefined) return;
     const owner = landed === undefined ? undefined : this.ledger.ownerOf(landed);
-    const where = landed === undefined ? '' : `: changed ${hex(landed)} (${owner === undefined ? 'no known domain' : `d${owner.domid}`})`;
+    const where =
+      landed === undefined
+        ? ''
+        : `: changed ${hex(landed)} (${owner === undefined ? 'no known domain' : `d${owner.domid}`})`;
     this.#transcript.say('dma', `${formatSbdf(sbdf)} ${what}${ok ? where || ': done' : `: aborted${where}`}`);
   }
 

@@ -97,13 +97,14 @@ export function getDeviceGroup(header: DomctlHeader, sbdf: Sbdf, max: number, ar
 }
 
 /**
- * `struct xen_memory_reservation` (xen/include/public/memory.h) for single frames: the handle of the list of frames, then
- * their number, order, flags and the domain that gives them back (DOMID_SELF).
+ * `struct xen_memory_reservation` (xen/include/public/memory.h): the handle of the list of extents, then their number,
+ * order (log2 of the frames of each), flags and the domain that gives them back (DOMID_SELF).
  */
-export function memoryReservation(list: number, count: number): Uint8Array {
+export function memoryReservation(list: number, count: number, order = 0): Uint8Array {
   const view = new DataView(new ArrayBuffer(32));
   view.setBigUint64(0, BigInt(list), true);
   view.setBigUint64(8, BigInt(count), true);
+  view.setUint32(16, order, true);
   view.setUint16(24, 0x7ff0, true);
   return new Uint8Array(view.buffer);
 }

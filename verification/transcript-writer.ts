@@ -6,14 +6,32 @@
  * counts. It tells, and is never asked: no check reads a transcript.
  */
 import type { TranscriptSink } from '../src/check/index.js';
-import { getAddress, describe, get } from '../src/hw/bits.js';
 import { hex } from '../src/hw/address.js';
-import { COMMAND_BYTES, L1STD, QUEUE_BASE, REGISTER, STE, STE_BYTES, STRTAB_BASE, STRTAB_BASE_CFG, STRTAB_FMT } from '../src/hw/iommu/smmuv3/layout.js';
+import { describe, get, getAddress } from '../src/hw/bits.js';
+import {
+  COMMAND_BYTES,
+  L1STD,
+  QUEUE_BASE,
+  REGISTER,
+  STE,
+  STE_BYTES,
+  STE_CONFIG,
+  STRTAB_BASE,
+  STRTAB_BASE_CFG,
+  STRTAB_FMT,
+} from '../src/hw/iommu/smmuv3/layout.js';
 import type { Machine } from '../src/hw/machine.js';
 import type { Access, HardwareEvent } from '../src/hw/observer.js';
 
 const STE_WORDS = STE_BYTES / 4;
 const REGISTER_NAMES = new Map(Object.entries(REGISTER).map(([name, offset]) => [offset as number, name]));
+
+/** The fields of an entry that are not zero, its configuration by name. */
+function describeSte(words: Uint32Array): string {
+  const config = get(words, STE.CONFIG);
+  const name = Object.entries(STE_CONFIG).find(([, value]) => value === config)?.[0] ?? String(config);
+  return describe(STE, words).replace(/\bCONFIG=\S+/, `CONFIG=${name}`) || 'all zero';
+}
 
 /** A run of second-level (or all linear) stream table entries. */
 interface SteRun {
@@ -60,12 +78,16 @@ export class TranscriptWriter {
       const stream = this.#lastSte;
       this.#lastSte = undefined;
       const words = this.#entries.get(stream) as Uint32Array;
-      this.#sink.add({ depth: 1, actor: 'store', text: `STE[${hex(stream)}] ${describe(STE, words) || 'all zero'}` });
+      this.#sink.add({ depth: 1, actor: 'store', text: `STE[${hex(stream)}] ${describeSte(words)}` });
     }
     if (this.#plain > 0) {
       const count = this.#plain;
       this.#plain = 0;
-      this.#sink.add({ depth: 1, actor: 'store', text: `${count} ${count === 1 ? 'doubleword' : 'doublewords'} of tables` });
+      this.#sink.add({
+        depth: 1,
+        actor: 'store',
+        text: `${count} ${count === 1 ? 'doubleword' : 'doublewords'} of tables`,
+      });
     }
   }
 

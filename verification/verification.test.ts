@@ -42,13 +42,19 @@ const VERIFIED = [
 
 t.test('the tree has no defect and no diagnostic that asks for anything', async (t) => {
   t.same(analysis.trace.summary, { items: 27, defects: 0 });
-  t.same(analysis.diagnostics.filter(({ severity }) => severity !== 'note'), []);
+  t.same(
+    analysis.diagnostics.filter(({ severity }) => severity !== 'note'),
+    [],
+  );
 });
 
 t.test('eight requirements are verified on arm64-smmuv3, each with at least four mutants, all killed', async (t) => {
   const forward = await runChecks({ root, configuration, requirements: ids, loadAll: true, lanes: 2 });
   const matrix = matrixOf(forward);
-  t.same(matrix.diagnostics.filter(({ severity }) => severity === 'error'), []);
+  t.same(
+    matrix.diagnostics.filter(({ severity }) => severity === 'error'),
+    [],
+  );
   const verified = matrix.rows.filter((row) => row.requirement && row.verdicts['arm64-smmuv3']?.verdict === 'verified');
   t.same(verified.map(({ id }) => id.split('~')[1]).sort(), VERIFIED);
   for (const { id, verdicts } of verified) {

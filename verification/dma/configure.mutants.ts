@@ -1,4 +1,5 @@
 /** Mistakes in how the IOMMU is configured when a domain is created. */
+import { pa } from '../../src/hw/address.js';
 import { maddr } from '../../src/xen/frames.js';
 import { mutant } from '../bench.js';
 
@@ -85,3 +86,80 @@ mutant('a domain without passthrough is given its devices all the same', VIOLATE
     },
   },
 }));
+
+mutant('the output size of the stream is 36 bits, which is enough for all memory', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: { ...xen.smmuv3, s2Ps: () => 1 },
+}));
+
+mutant('the entry of the stream is made live before the rest of it is written', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    installSte: (state, smmu, streamId, words) => {
+      const { steAddress, invalidateSte, prefetchSte } = state.steps.smmuv3;
+      const at = steAddress(state, smmu, streamId) ?? 0;
+      const store = (index: number) =>
+        state.machine.memory.store64(pa(at + index * 8), words[index * 2 + 1] as number, words[index * 2] as number);
+      store(0);
+      const error = invalidateSte(state, smmu, streamId, true);
+      if (error !== 0) return error;
+      for (const index of [1, 2, 3]) store(index);
+      return invalidateSte(state, smmu, streamId, true) || prefetchSte(state, smmu, streamId);
+    },
+  },
+}));
+
+mutant('the stream is configured when the domain first runs', VIOLATES, (xen) => {
+  const later: (() => number)[] = [];
+  return {
+    ...xen,
+    smmuv3: {
+      ...xen.smmuv3,
+      attachStream: (state, context, streamId) => {
+        if (context.domain.domid === 0) return xen.smmuv3.attachStream(state, context, streamId);
+        later.push(() => xen.smmuv3.attachStream(state, context, streamId));
+        return 0;
+      },
+    },
+    domain: {
+      ...xen.domain,
+      schedule: (state, vcpu) => {
+        if (vcpu.domain.domid !== 0) for (const configure of later.splice(0)) configure();
+        return xen.domain.schedule(state, vcpu);
+      },
+    },
+  };
+});
+
+mutant('a creation that fails gives the device back on record, and leaves it attached', VIOLATES, (xen) => ({
+  ...xen,
+  pci: { ...xen.pci, returnDevice: (state, owner, device) => state.steps.pci.setOwner(state, device, owner) },
+}));
+
+mutant('a domain that lists devices has passthrough, whatever else its configuration says', VIOLATES, (xen) => ({
+  ...xen,
+  domain: {
+    ...xen.domain,
+    parseConfig: (state, blob) => {
+      const config = xen.domain.parseConfig(state, blob);
+      return 'error' in config ? config : { ...config, passthrough: config.passthrough || config.devices.length > 0 };
+    },
+  },
+}));
+
+mutant('the root that a stream had first stays in its entry for every later domain', VIOLATES, (xen) => {
+  const roots = new Map<number, number>();
+  return {
+    ...xen,
+    smmuv3: {
+      ...xen.smmuv3,
+      attachStream: (state, context, streamId) => {
+        const root = roots.get(streamId) ?? maddr(context.root);
+        roots.set(streamId, root);
+        const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, s2Ttb: () => root } };
+        return xen.smmuv3.attachStream({ ...state, steps }, context, streamId);
+      },
+    },
+  };
+});

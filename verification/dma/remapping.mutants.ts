@@ -1,7 +1,8 @@
 /** Mistakes that leave a device's addresses as they are, or turn them into somebody else's. */
+import { pa } from '../../src/hw/address.js';
+import { STE_CONFIG } from '../../src/hw/iommu/smmuv3/layout.js';
 import { requesterId } from '../../src/hw/machine.js';
 import { maddr, maddrToMfn } from '../../src/xen/frames.js';
-import { STE_CONFIG } from '../../src/hw/iommu/smmuv3/layout.js';
 import { mutant } from '../bench.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_enable_iommu_to_perform_dma_remapping_for_dev~1'] };
@@ -79,6 +80,79 @@ mutant('the root of the tables is that of the domain created before', VIOLATES, 
     s2Ttb: (state, context) => {
       const before = [...state.domains.values()].filter(({ domid }) => domid < context.domain.domid).at(-1);
       return maddr(before?.p2m?.root ?? context.root);
+    },
+  },
+}));
+
+mutant('the number of the function is left out of the stream id', VIOLATES, (xen) => ({
+  ...xen,
+  iommu: {
+    ...xen.iommu,
+    requesterIds: (state, device) =>
+      xen.iommu.requesterIds(state, { ...device, sbdf: { ...device.sbdf, function: 0 } }),
+  },
+}));
+
+mutant('seven bits of a stream id index the second-level stream table', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    steAddress: (state, smmu, streamId) => xen.smmuv3.steAddress(state, smmu, streamId & ~0x80),
+  },
+}));
+
+mutant('the span of a second-level stream table is half of what it has', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    initLevel2: (state, smmu, streamId) => {
+      const { base, level2 } = smmu.streamTable;
+      const before = level2.size;
+      const error = xen.smmuv3.initLevel2(state, smmu, streamId);
+      if (error !== 0 || level2.size === before) return error;
+      // Span is in the lowest bits of the descriptor, of which there is one for 256 streams.
+      const at = pa(base + (streamId >> 8) * 8);
+      const { hi, lo } = state.machine.memory.load64(at);
+      state.machine.memory.store64(at, hi, lo - 1);
+      return state.steps.smmuv3.invalidateSte(state, smmu, streamId, false);
+    },
+  },
+}));
+
+mutant('the tag of a domain is given back when the first of its devices leaves', VIOLATES, (xen) => ({
+  ...xen,
+  iommu: {
+    ...xen.iommu,
+    releaseContext: (state, context) =>
+      context.devices.size > 0
+        ? state.steps.smmuv3.destroyContext(state, context)
+        : xen.iommu.releaseContext(state, context),
+  },
+}));
+
+mutant('every device that is added is given a second-level stream table of its own', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    initLevel2: (state, smmu, streamId) => {
+      smmu.streamTable.level2.delete(streamId >> 8);
+      return xen.smmuv3.initLevel2(state, smmu, streamId);
+    },
+  },
+}));
+
+mutant('an entry is invalidated before it is made live, and not after', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    installSte: (state, smmu, streamId, words) => {
+      const { steAddress, invalidateSte } = state.steps.smmuv3;
+      const at = steAddress(state, smmu, streamId) ?? 0;
+      const error = invalidateSte(state, smmu, streamId, true);
+      for (const index of [1, 2, 3, 0]) {
+        state.machine.memory.store64(pa(at + index * 8), words[index * 2 + 1] as number, words[index * 2] as number);
+      }
+      return error;
     },
   },
 }));

@@ -1,7 +1,6 @@
 /** Mistakes that leave a door open for a device that no domain owns. */
-import { encode } from '../../src/hw/bits.js';
+import { encode, put } from '../../src/hw/bits.js';
 import { CMD, CMD_CFGI, OPCODE, SHCFG, STE, STE_CONFIG } from '../../src/hw/iommu/smmuv3/layout.js';
-import { put } from '../../src/hw/bits.js';
 import { mutant } from '../bench.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_use_iommu_to_deny_dma_ops_from_dev~1'] };
@@ -21,7 +20,9 @@ mutant('the second table of the stream table is filled with bypassing entries', 
     ...xen.smmuv3,
     initLevel2: (state, smmu, streamId) => {
       const later = smmu.streamTable.level2.size > 0;
-      const steps = later ? { ...state.steps, smmuv3: { ...state.steps.smmuv3, encodeAbortSte: bypassing } } : state.steps;
+      const steps = later
+        ? { ...state.steps, smmuv3: { ...state.steps.smmuv3, encodeAbortSte: bypassing } }
+        : state.steps;
       return xen.smmuv3.initLevel2({ ...state, steps }, smmu, streamId);
     },
   },
@@ -77,5 +78,68 @@ mutant('the entry of a wrong stream is made to abort', VIOLATES, (xen) => ({
   smmuv3: {
     ...xen.smmuv3,
     installAbortSte: (state, smmu, streamId) => xen.smmuv3.installAbortSte(state, smmu, streamId ^ 1),
+  },
+}));
+
+mutant('the SMMU is told to abort when it has been set up, not before', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    setGbpaAbort: () => 0,
+    enableEventQueue: (state, smmu) => xen.smmuv3.setGbpaAbort(state, smmu) || xen.smmuv3.enableEventQueue(state, smmu),
+  },
+}));
+
+mutant('a device that the hardware domain had before goes back to it', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    deassignTarget: (state, from, device) =>
+      device.quarantine ? xen.pci.deassignTarget(state, from, device) : (state.domains.get(0) ?? state.domIo),
+  },
+}));
+
+mutant('a device is put into quarantine on record only', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    assignDevice: (state, domain, sbdf) => {
+      const device = state.steps.pci.findDevice(state, sbdf);
+      if (domain !== state.domIo || device === undefined) return xen.pci.assignDevice(state, domain, sbdf);
+      state.steps.pci.setOwner(state, device, domain);
+      device.quarantine = true;
+      return 0;
+    },
+  },
+}));
+
+mutant('a stream whose attachment failed is left as it is', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    attachStream: (state, context, streamId) => {
+      const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, installAbortSte: () => 0 } };
+      return xen.smmuv3.attachStream({ ...state, steps }, context, streamId);
+    },
+  },
+}));
+
+mutant('a command that the SMMU could not execute is passed over', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    sync: (state, smmu) => {
+      xen.smmuv3.sync(state, smmu);
+      return 0;
+    },
+  },
+}));
+
+mutant('a device is detached only if it is the last of its domain', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    detachStream: (state, context, streamId) =>
+      context.devices.size > 1 ? 0 : xen.smmuv3.detachStream(state, context, streamId),
   },
 }));

@@ -6,6 +6,7 @@ import { created, learnt, MIB } from '../arranging.js';
 import { check } from '../bench.js';
 import {
   BAR_SIZE,
+  BUFFER,
   barAddress,
   cannotUse,
   hasRegisters,
@@ -85,6 +86,41 @@ check(ID, 'a domain reaches the base address registers of its devices', ({ bench
   }
 });
 
+check(ID, 'a domain reaches base address registers where its configuration says', ({ bench, expect }) => {
+  // Two devices of the same numbers in two segments, each with a first base address register.
+  const [moved, stays] = [HARDWARE_DOMAINS.first, QUARANTINED.otherSegment];
+  const { first } = QUARANTINED;
+  const d1 = created(
+    expect,
+    bench.create({
+      memory: MIB,
+      devices: [moved, stays, first],
+      bars: [
+        { device: moved, index: 0, guest: ELSEWHERE },
+        { device: first, index: 2, guest: ELSEWHERE + 0x10_0000 },
+      ],
+    }),
+  );
+
+  expect.equal(bench.load(d1, ELSEWHERE), IDENTIFICATION, 'the registers begin there');
+  for (const offset of [BUFFER, BAR_SIZE - 4]) {
+    uses(expect, bench, d1, ELSEWHERE + offset, barAddress(bench, moved, 0) + offset);
+  }
+  for (const guest of [ELSEWHERE - 4, ELSEWHERE + BAR_SIZE])
+    cannotUse(expect, bench, d1, guest, 'beside the registers');
+  hasExactly(expect, bench, d1, { machine: barAddress(bench, first, 2), size: PAGE, guest: ELSEWHERE + 0x10_0000 });
+  lacksRegisters(expect, bench, d1, moved);
+  cannotUse(expect, bench, d1, barAddress(bench, first, 2), 'the address that the device has');
+  for (const device of [stays, first]) hasRegisters(expect, bench, d1, device);
+
+  for (const device of [moved, first]) expect.equal(bench.deassign(d1, device), 0, 'the device is taken away');
+  for (const guest of [ELSEWHERE + BUFFER, ELSEWHERE + BAR_SIZE - 4, ELSEWHERE + 0x10_0000]) {
+    cannotUse(expect, bench, d1, guest, 'the domain has lost the device');
+  }
+  lacksRegisters(expect, bench, d1, first);
+  hasRegisters(expect, bench, d1, stays);
+});
+
 check(ID, 'device registers are device memory for a domain, and nothing that it can execute', ({ bench, expect }) => {
   const d1 = created(expect, bench.create({ memory: MIB, regions: [MIDDLE, PAIR], devices: [QUARANTINED.first] }));
   const places = [
@@ -131,6 +167,19 @@ check(ID, 'a domain may map the frames that it was given, and those alone', ({ b
   expect.equal(bench.iomemPermission(d1, next / PAGE, 1), 0, 'the next frame is given');
   expect.equal(bench.memoryMapping(d1, (ELSEWHERE + 0x20_0000) / PAGE, next / PAGE, 1), 0, 'and mapped');
   uses(expect, bench, d1, ELSEWHERE + 0x20_0000, next);
+
+  // What is mapped stays until it is taken away; what may be mapped is asked each time.
+  expect.equal(bench.iomemPermission(d1, next / PAGE, 1, false), 0, 'the permission is withdrawn');
+  const again = (ELSEWHERE + 0x30_0000) / PAGE;
+  expect.equal(bench.memoryMapping(d1, again, next / PAGE, 1), EPERM, 'it cannot be mapped again');
+  expect.equal(bench.memoryMapping(d1, again, MIDDLE.machine / PAGE, 1), 0, 'another can');
+
+  // What is not the hardware domain's is not its to give: the IOMMU, configuration space, memory of a guest.
+  for (const machine of [0x0905_0000, 0x40_1000_0000, learnt(expect, bench, d1, GUEST_RAM).mfn * PAGE]) {
+    expect.equal(bench.iomemPermission(d1, machine / PAGE, 1), EPERM, 'it is not to be given');
+    expect.equal(bench.memoryMapping(d1, (ELSEWHERE + 0x40_0000) / PAGE, machine / PAGE, 1), EPERM, 'nor mapped');
+    cannotUse(expect, bench, d1, ELSEWHERE + 0x40_0000, 'it was refused');
+  }
 });
 
 check(ID, 'a region that is no whole pages makes no domain', ({ bench, expect }) => {
@@ -170,9 +219,10 @@ check(ID, 'what is not the registers of a device is no region, nor goes a region
   const { address: memory } = bench.ramOf(0);
   const smmu = 0x0905_0000;
   const impossible: MappedRegion[] = [
-    // Memory of the hardware domain, Xen's IOMMU, configuration space, a region that goes on behind its device.
+    // Memory of the hardware domain, Xen's IOMMU and interrupt controller, configuration space, a region that goes on behind its device.
     { ...MIDDLE, machine: memory },
     { ...MIDDLE, machine: smmu },
+    { ...MIDDLE, machine: 0x0800_0000 },
     { ...MIDDLE, machine: 0x40_1000_0000 },
     { ...MIDDLE, machine: REGISTERS.address + 2 * PAGE, size: 2 * PAGE },
     // The first and the last page of the guest's own memory.
@@ -211,6 +261,18 @@ check(ID, 'a region that is taken away is gone at once', ({ bench, expect }) => 
   hasExactly(expect, bench, d1, MIDDLE);
   expect.equal(bench.memoryMapping(d1, PAIR.guest / PAGE + 1, PAIR.machine / PAGE + 1, 1), 0, 'it comes back');
   hasExactly(expect, bench, d1, PAIR);
+
+  // The first page of two, and the second stays.
+  expect.equal(bench.memoryMapping(d1, PAIR.guest / PAGE, PAIR.machine / PAGE, 1, false), 0, 'the first is taken away');
+  hasExactly(expect, bench, d1, { machine: PAIR.machine + PAGE, size: PAGE, guest: PAIR.guest + PAGE });
+
+  // Told of registers that are not there, Xen takes nothing: neither other registers nor memory.
+  for (const guest of [MIDDLE.guest, GUEST_RAM]) {
+    const result = bench.memoryMapping(d1, guest / PAGE, PAIR.machine / PAGE, 1, false);
+    expect.ok(result < 0, 'these registers are not mapped there');
+  }
+  hasExactly(expect, bench, d1, MIDDLE);
+  learnt(expect, bench, d1, GUEST_RAM);
 });
 
 check(ID, 'registers go to the domain that gets the device, and from the one that loses it', ({ bench, expect }) => {
@@ -218,16 +280,27 @@ check(ID, 'registers go to the domain that gets the device, and from the one tha
   const d1 = created(expect, bench.create({ memory: MIB, passthrough: 'enabled' }));
   hasRegisters(expect, bench, 0, device);
   lacksRegisters(expect, bench, d1, device);
+  // Each owner has them at a second place too.
+  const bar = barAddress(bench, device, 0);
+  const alsoAt = (domid: number) => {
+    expect.equal(bench.memoryMapping(domid, ELSEWHERE / PAGE, bar / PAGE, BAR_SIZE / PAGE), 0, 'a second place');
+    uses(expect, bench, domid, ELSEWHERE + BUFFER, bar + BUFFER);
+  };
+  alsoAt(0);
 
   expect.equal(bench.assign(d1, device), 0, 'the device is assigned');
   hasRegisters(expect, bench, d1, device);
   lacksRegisters(expect, bench, 0, device);
+  cannotUse(expect, bench, 0, ELSEWHERE + BUFFER, 'the second place of its old owner');
+  alsoAt(d1);
 
   expect.equal(bench.deassign(d1, device), 0, 'the device is taken away');
   lacksRegisters(expect, bench, d1, device);
   lacksRegisters(expect, bench, 0, device);
-  const bar = barAddress(bench, device, 0);
-  expect.equal(bench.memoryMapping(d1, bar / PAGE, bar / PAGE, 1), EPERM, 'nor may the domain map its registers');
+  cannotUse(expect, bench, d1, ELSEWHERE + BUFFER, 'the second place of its old owner');
+  for (let page = bar / PAGE; page < (bar + BAR_SIZE) / PAGE; page++) {
+    expect.equal(bench.memoryMapping(d1, page, page, 1), EPERM, 'nor may the domain map its registers');
+  }
   expect.equal(bench.assign(d1, device), 0, 'it is assigned again');
   hasRegisters(expect, bench, d1, device);
 });

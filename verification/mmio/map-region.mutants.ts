@@ -2,6 +2,7 @@
 import { decodeFdt, encodeFdt } from '../../src/firmware/fdt.js';
 import { cellBytes } from '../../src/firmware/tree.js';
 import { gfn, mfn } from '../../src/xen/frames.js';
+import { RangeSet } from '../../src/xen/range-set.js';
 import { mutant } from '../bench.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_map_dev_mem_region~1'] };
@@ -249,3 +250,74 @@ mutant('a domain that loses a device may still map its registers', VIOLATES, (xe
   ...xen,
   domain: { ...xen.domain, denyIomem: () => {} },
 }));
+
+mutant('a domain that loses a device keeps its registers where it has them for a second time', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    unmapBars: (state, domain, device) => {
+      const elsewhere = domain.mmio.filter((run) => (run.gfn as number) !== run.mfn);
+      domain.mmio = domain.mmio.filter((run) => (run.gfn as number) === run.mfn);
+      const error = xen.pci.unmapBars(state, domain, device);
+      domain.mmio = [...domain.mmio, ...elsewhere];
+      return error;
+    },
+  },
+}));
+
+mutant('a permission that is withdrawn is given', VIOLATES, (xen) => ({
+  ...xen,
+  domctl: {
+    ...xen.domctl,
+    iomemPermission: (state, caller, domain, u) => {
+      const { permitIomem } = state.steps.domain;
+      const steps = { ...state.steps, domain: { ...state.steps.domain, denyIomem: permitIomem } };
+      return xen.domctl.iomemPermission({ ...state, steps }, caller, domain, u);
+    },
+  },
+}));
+
+mutant("what is given away need not be the giver's", VIOLATES, (xen) => {
+  const all = new RangeSet();
+  all.add(0, 2 ** 40);
+  return {
+    ...xen,
+    domctl: {
+      ...xen.domctl,
+      iomemPermission: (state, caller, domain, u) =>
+        xen.domctl.iomemPermission(state, { ...caller, iomem: all }, domain, u),
+      memoryMapping: (state, caller, domain, u) =>
+        xen.domctl.memoryMapping(state, { ...caller, iomem: all }, domain, u),
+    },
+  };
+});
+
+mutant(
+  'base address registers are mapped where the device has them, whatever the configuration says',
+  VIOLATES,
+  (xen) => ({
+    ...xen,
+    pci: {
+      ...xen.pci,
+      barGuestFrame: (state, _domain, _device, bar) => gfn(state.steps.pci.barFrames(state, bar).first),
+    },
+  }),
+);
+
+mutant(
+  'the place of a base address register goes to the device of the same numbers in another segment',
+  VIOLATES,
+  (xen) => ({
+    ...xen,
+    pci: {
+      ...xen.pci,
+      barGuestFrame: (state, domain, device, bar) => {
+        const barPlaces = domain.barPlaces.map((place) => ({
+          ...place,
+          sbdf: { ...place.sbdf, segment: device.sbdf.segment },
+        }));
+        return xen.pci.barGuestFrame(state, { ...domain, barPlaces }, device, bar);
+      },
+    },
+  }),
+);

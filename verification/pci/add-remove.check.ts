@@ -1,8 +1,19 @@
 /** Provide interface for addition and removal of PCI devices: what becomes of devices announced, or gone. */
-import { created, learnt, MIB, reaches, unreachable } from '../arranging.js';
+import { type Pa, pa } from '../../src/hw/address.js';
+import { created, learnt, MIB, reaches, unreachable, withoutCommand } from '../arranging.js';
 import { check } from '../bench.js';
-import { barAddress, cannotUse, hasRegisters, lacksRegisters, uses } from '../device-registers.js';
+import {
+  barAddress,
+  cannotUse,
+  configAddress,
+  hasRegisters,
+  lacksRegisters,
+  registerWord,
+  setRegisterWord,
+  uses,
+} from '../device-registers.js';
 import { GUEST_RAM, HARDWARE_DOMAINS, QUARANTINED } from '../devices.js';
+import type { PassthroughBench } from '../passthrough-bench.js';
 
 const ID = 'XenSwdgn~passthrough_provide_if_for_add_rm_pci_devs~1';
 
@@ -13,6 +24,7 @@ const EFAULT = -14;
 const EBUSY = -16;
 const ENODEV = -19;
 const EINVAL = -22;
+const EOPNOTSUPP = -95;
 
 /** PHYSDEVOP numbers, and the flag of a virtual function (xen/include/public/physdev.h). */
 const PCI_DEVICE_ADD = 25;
@@ -102,9 +114,40 @@ check(ID, 'a guest loses a device that the hardware domain says is gone', ({ ben
   reaches(expect, bench, other, d1, GUEST_RAM);
   hasRegisters(expect, bench, d1, other);
   expect.equal(bench.pciDeviceAdd(device), 0, 'it comes back');
-  reaches(expect, bench, device, 0, bench.ramOf(0).address + 0x10_0000);
+  const memory = bench.ramOf(0).address + 0x10_0000;
+  reaches(expect, bench, device, 0, memory);
   unreachable(expect, bench, device, GUEST_RAM, "it is not the guest's any more");
   lacksRegisters(expect, bench, d1, device);
+  expect.equal(bench.destroy(d1), 0, 'the guest can be destroyed');
+  reaches(expect, bench, device, 0, memory);
+  hasRegisters(expect, bench, 0, device);
+});
+
+check(ID, 'announcing a device that is kept for passthrough leaves it in quarantine', ({ bench, expect }) => {
+  const memory = bench.ramOf(0).address + 0x10_0000;
+  const kept = QUARANTINED.first;
+
+  expect.equal(bench.pciDeviceAdd(kept), 0, 'announced again');
+
+  unreachable(expect, bench, kept, memory, 'memory of the hardware domain');
+  lacksRegisters(expect, bench, 0, kept);
+  const d1 = created(expect, bench.create({ memory: MIB, devices: [kept] }));
+  reaches(expect, bench, kept, d1, GUEST_RAM);
+});
+
+check(ID, 'a device that comes back with its registers elsewhere is used where they are', ({ bench, expect }) => {
+  const before = barAddress(bench, device, 0);
+  hasRegisters(expect, bench, 0, device);
+  expect.equal(bench.pciDeviceRemove(device), 0, 'the device is gone');
+  // Within the window of the host bridge, 16 MiB further on.
+  const register = configAddress(device, 0x10);
+  setRegisterWord(bench, register, registerWord(bench, register) + 0x100_0000);
+
+  expect.equal(bench.pciDeviceAdd(device), 0, 'it comes back');
+
+  expect.equal(barAddress(bench, device, 0), before + 0x100_0000, 'its registers have moved');
+  hasRegisters(expect, bench, 0, device);
+  cannotUse(expect, bench, 0, before, 'where they were');
 });
 
 check(ID, 'devices of the same bus and function in two segments are two devices', ({ bench, expect }) => {
@@ -148,11 +191,46 @@ check(ID, 'a virtual function comes after its physical function', ({ bench, expe
   expect.equal(bench.pciDeviceAdd(FUNCTION_5, asVirtual), 0, 'and then the virtual one');
   reaches(expect, bench, FUNCTION_5, 0, memory);
   hasRegisters(expect, bench, 0, FUNCTION_5);
+  // Announced as a virtual function of one that is not there, a known device is refused and stays what it is.
+  const orphan = { flags: VIRTFN, physfn: { ...FUNCTION_0, device: 4 } };
+  expect.equal(bench.pciDeviceAdd(device, orphan), ENODEV, 'its physical function is not known');
+  reaches(expect, bench, device, 0, memory);
+  expect.equal(bench.pciDeviceRemove(device), 0, 'it is known itself, and can go');
+  unreachable(expect, bench, device, memory, 'it has been removed');
 });
+
+check(
+  ID,
+  'the physical function of a virtual one is of the same segment and the bus that is named',
+  ({ bench, expect }) => {
+    const memory = bench.ramOf(0).address + 0x10_0000;
+    const elsewhere = { segment: 1, bus: 0, device: 0x1f, function: 0 };
+    expect.equal(bench.pciDeviceRemove(elsewhere), 0, 'a function of segment 1 is gone');
+
+    // 00:05.0 is there in segment 0, not in segment 1; 05:00.0 is there, 00:00.0 is not.
+    const inOtherSegment = { flags: VIRTFN, physfn: { ...elsewhere, device: 5 } };
+    expect.equal(bench.pciDeviceAdd(elsewhere, inOtherSegment), ENODEV, 'segment 1 has no such physical function');
+    unreachable(expect, bench, elsewhere, memory, 'it was not taken');
+    const ofSegment = { flags: VIRTFN, physfn: { ...elsewhere, device: 1 } };
+    expect.equal(bench.pciDeviceAdd(elsewhere, ofSegment), 0, 'the physical function is of segment 1');
+    reaches(expect, bench, elsewhere, 0, memory);
+    const behindBridge = { flags: VIRTFN, physfn: QUARANTINED.behindBridge };
+    expect.equal(bench.pciDeviceAdd(FUNCTION_5, behindBridge), 0, 'the physical function is on another bus');
+    expect.equal(bench.pciDeviceRemove(QUARANTINED.behindBridge), EBUSY, 'and has a virtual function now');
+    for (const gone of [FUNCTION_5, QUARANTINED.behindBridge]) {
+      expect.equal(bench.pciDeviceRemove(gone), 0, 'first the virtual function goes, then the physical one');
+    }
+    expect.equal(bench.pciDeviceAdd(QUARANTINED.behindBridge), 0, 'it comes back');
+    reaches(expect, bench, QUARANTINED.behindBridge, 0, memory);
+  },
+);
 
 check(ID, 'a physical function does not go before its virtual functions', ({ bench, expect }) => {
   const d1 = created(expect, bench.create({ memory: MIB, devices: [other] }));
-  expect.equal(bench.pciDeviceAdd(FUNCTION_5, { flags: VIRTFN, physfn: FUNCTION_0 }), 0, 'a virtual function');
+  for (const time of ['once', 'again']) {
+    const result = bench.pciDeviceAdd(FUNCTION_5, { flags: VIRTFN, physfn: FUNCTION_0 });
+    expect.equal(result, 0, `a virtual function, announced ${time}`);
+  }
 
   expect.equal(bench.pciDeviceRemove(FUNCTION_0), EBUSY, 'it has a virtual function');
 
@@ -216,6 +294,9 @@ check(ID, 'an addition that fails leaves nothing of the device with the hardware
   reaches(expect, bench, added, 0, memory);
   hasRegisters(expect, bench, 0, added);
   uses(expect, bench, 0, secondBar);
+  expect.equal(bench.pciDeviceRemove(added), 0, 'and it can go again');
+  lacksRegisters(expect, bench, 0, added);
+  cannotUse(expect, bench, 0, secondBar, 'the device has been removed');
 });
 
 check(ID, 'a device of a segment without host bridge cannot be added', ({ bench, expect }) => {
@@ -229,4 +310,71 @@ check(ID, 'a device of a segment without host bridge cannot be added', ({ bench,
   expect.ok(bench.assign(d1, nowhere) < 0, 'nor is it');
   expect.equal(bench.testAssign(d1, device), 0, 'the device of segment 0 can be');
   reaches(expect, bench, device, 0, bench.ramOf(0).address + 0x10_0000);
+});
+
+/** A hypercall while the device never rests and the IOMMU cannot execute one of Xen's commands. */
+function without(bench: PassthroughBench, spoilt: number, call: () => number): number | undefined {
+  const memory = bench.ramOf(0).address + 0x10_0000;
+  return withoutCommand(bench, spoilt, () => bench.dmaRead(device, memory), call);
+}
+
+check(ID, 'whichever command the IOMMU fails at, a removal that failed is not forgotten', ({ bench, expect }) => {
+  let tried = 0;
+  for (let more = true; more; ) {
+    const fresh = bench.powerOnAnother();
+    fresh.boot();
+    const memory = fresh.ramOf(0).address + 0x10_0000;
+    reaches(expect, fresh, device, 0, memory);
+    const result = without(fresh, tried, () => fresh.pciDeviceRemove(device));
+    more = result !== undefined;
+    if (result === undefined) continue;
+    expect.ok(result < 0, `without command ${tried}, the removal fails`);
+    expect.equal(fresh.pciDeviceRemove(device), 0, 'the device is still known, and can go');
+    unreachable(expect, fresh, device, memory, 'it has been removed');
+    lacksRegisters(expect, fresh, 0, device);
+    tried++;
+  }
+  expect.ok(tried > 0, 'Xen gives commands to remove the device');
+});
+
+check(
+  ID,
+  'whichever command the IOMMU fails at, an addition that failed leaves the device with nobody',
+  ({ bench, expect }) => {
+    let failed = 0;
+    for (let spoilt = 0, more = true; more; spoilt++) {
+      const fresh = bench.powerOnAnother();
+      fresh.boot();
+      const memory = fresh.ramOf(0).address + 0x10_0000;
+      expect.equal(fresh.pciDeviceRemove(device), 0, 'the device is gone');
+      const result = without(fresh, spoilt, () => fresh.pciDeviceAdd(device));
+      more = result !== undefined;
+      if (result === undefined || result === 0) continue;
+      failed++;
+      unreachable(expect, fresh, device, memory, `its addition failed at command ${spoilt}`);
+      lacksRegisters(expect, fresh, 0, device);
+      expect.equal(fresh.pciDeviceAdd(device), 0, 'the second time it succeeds');
+      reaches(expect, fresh, device, 0, memory);
+      hasRegisters(expect, fresh, 0, device);
+    }
+    expect.ok(failed > 0, 'an addition depends on commands of Xen');
+  },
+);
+
+check(ID, 'where PCI passthrough is switched off, nothing is added or removed', ({ bench, expect }) => {
+  const fresh = bench.powerOnAnother();
+  const { address, size } = fresh.machine.firmware.fdt as { address: Pa; size: number };
+  // The command line in the blob, in as many bytes.
+  const option = 'console=dtuart dom0_mem=64M';
+  const at = Buffer.from(fresh.machine.memory.peek(address, size)).indexOf(option);
+  expect.ok(at > 0, 'the blob has the command line of the board file');
+  fresh.machine.memory.poke(pa(address + at), Buffer.from('pci-passthrough=no'.padEnd(option.length)));
+  fresh.boot();
+  const memory = fresh.ramOf(0).address + 0x10_0000;
+
+  expect.equal(fresh.pciDeviceRemove(device), EOPNOTSUPP, 'a removal');
+  expect.equal(fresh.pciDeviceAdd(device), EOPNOTSUPP, 'an addition');
+
+  reaches(expect, fresh, device, 0, memory);
+  hasRegisters(expect, fresh, 0, device);
 });

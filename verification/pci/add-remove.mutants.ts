@@ -1,4 +1,5 @@
 /** Mistakes in the addition and removal of PCI devices. */
+import { formatSbdf } from '../../src/hw/machine.js';
 import type { PciDevice } from '../../src/xen/xen.js';
 import { mutant } from '../bench.js';
 
@@ -202,5 +203,125 @@ mutant('announcing a device again gives it to the hardware domain, whoever has i
       }
       return xen.pci.addDevice(state, sbdf, info);
     },
+  },
+}));
+
+mutant('a physical function is looked for in segment 0', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    linkVirtualFunction: (state, device, info) => {
+      const { findDevice } = state.steps.pci;
+      const inSegment0: typeof findDevice = (_state, sbdf) => findDevice(state, { ...sbdf, segment: 0 });
+      const steps = { ...state.steps, pci: { ...state.steps.pci, findDevice: inSegment0 } };
+      return xen.pci.linkVirtualFunction({ ...state, steps }, device, info);
+    },
+  },
+}));
+
+mutant('a virtual function that is announced twice counts twice', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    linkVirtualFunction: (state, device, info) => {
+      const { bus, devfn } = info.physicalFunction ?? { bus: 0, devfn: 0 };
+      const sbdf = { segment: device.sbdf.segment, bus, device: devfn >>> 3, function: devfn & 7 };
+      const others = state.steps.pci.findDevice(state, sbdf)?.virtualFunctions;
+      const again = others?.includes(device);
+      const error = xen.pci.linkVirtualFunction(state, device, info);
+      if (again) others?.push(device);
+      return error;
+    },
+  },
+}));
+
+mutant('a known device that is refused as a virtual function is forgotten, attached as it is', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    addDevice: (state, sbdf, info) => {
+      const error = xen.pci.addDevice(state, sbdf, info);
+      const device = state.steps.pci.findDevice(state, sbdf);
+      if (error !== 0 && device !== undefined) state.steps.pci.freeDevice(state, device);
+      return error;
+    },
+  },
+}));
+
+mutant('the base address registers of a removed device are remembered', VIOLATES, (xen) => {
+  const known = new Map<string, ReturnType<typeof xen.pci.readBars>>();
+  return {
+    ...xen,
+    pci: {
+      ...xen.pci,
+      readBars: (state, sbdf, headerType) => {
+        const name = formatSbdf(sbdf);
+        const bars = known.get(name) ?? xen.pci.readBars(state, sbdf, headerType);
+        known.set(name, bars);
+        return bars;
+      },
+    },
+  };
+});
+
+mutant('a removed device stays on the list of the guest that had it', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    setOwner: (state, device, domain) => {
+      if (domain === undefined) device.domain = undefined;
+      else xen.pci.setOwner(state, device, domain);
+    },
+  },
+}));
+
+mutant('a removal goes on although the IOMMU did not let go of the device', VIOLATES, (xen) => ({
+  ...xen,
+  iommu: {
+    ...xen.iommu,
+    removeDevice: (state, device) => {
+      xen.iommu.removeDevice(state, device);
+      return 0;
+    },
+  },
+}));
+
+mutant('a stream whose attachment failed is left as it is', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    attachStream: (state, context, streamId) => {
+      const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, installAbortSte: () => 0 } };
+      return xen.smmuv3.attachStream({ ...state, steps }, context, streamId);
+    },
+  },
+}));
+
+mutant('devices are added and removed although PCI passthrough is switched off', VIOLATES, (xen) => ({
+  ...xen,
+  physdev: { ...xen.physdev, isEnabled: () => true },
+}));
+
+mutant('announcing a device again takes it out of quarantine', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    addDevice: (state, sbdf, info) => {
+      const device = state.steps.pci.findDevice(state, sbdf);
+      if (device?.domain === state.domIo) {
+        state.steps.pci.setOwner(state, device, undefined);
+        device.master = undefined;
+      }
+      return xen.pci.addDevice(state, sbdf, info);
+    },
+  },
+}));
+
+mutant('of a removed device, the first base address register alone is unmapped', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    unmapBars: (state, domain, device) =>
+      xen.pci.unmapBars(state, domain, { ...device, bars: device.bars.slice(0, 1) }),
   },
 }));

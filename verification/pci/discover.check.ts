@@ -3,7 +3,7 @@
 import { formatSbdf, type Sbdf } from '../../src/hw/machine.js';
 import { created, MIB, reaches, unreachable } from '../arranging.js';
 import { check } from '../bench.js';
-import { configAddress, hasRegisters, lacksRegisters, registerWord } from '../device-registers.js';
+import { configAddress, hasRegisters, lacksRegisters, registerWord, setRegisterWord } from '../device-registers.js';
 import { GUEST_RAM } from '../devices.js';
 import type { PassthroughBench } from '../passthrough-bench.js';
 
@@ -163,3 +163,44 @@ check(
     expect.deepEqual(setUp(), before, 'bus numbers, windows, base addresses and enables are as they were');
   },
 );
+
+check(ID, 'bus numbers are those that firmware has given, whatever they are', ({ bench, expect }) => {
+  const fresh = bench.powerOnAnother();
+  const [used, unused] = BRIDGES as [Sbdf, Sbdf];
+  // Primary, secondary and subordinate bus from the lowest byte: 0, 4, 7 and 0, 9, 10 instead of 0, 5, 5 and none.
+  setRegisterWord(fresh, configAddress(used, 0x18), 0x0007_0400);
+  setRegisterWord(fresh, configAddress(unused, 0x18), 0x000a_0900);
+
+  fresh.boot();
+
+  const domid = created(expect, fresh.create({ memory: MIB, passthrough: 'enabled' }));
+  for (const found of [at(0, 4, 0), at(0, 9, 0), at(0, 0, 1)]) {
+    expect.equal(fresh.testAssign(domid, found), 0, `${formatSbdf(found)} is there`);
+  }
+  for (const absent of [at(0, 5, 0), at(0, 7, 0), at(0, 10, 0), at(0, 1, 0)]) {
+    expect.equal(fresh.assign(domid, absent), ENODEV, `${formatSbdf(absent)} is not there`);
+  }
+  reaches(expect, fresh, at(0, 4, 0), 0, fresh.ramOf(0).address + 0x10_0000);
+});
+
+check(ID, 'while Xen sizes a base address register, its device answers at no address', ({ bench, expect }) => {
+  const fresh = bench.powerOnAnother();
+  const all = [...HARDWARE_DOMAINS, ...KEPT];
+  const decoding = (sbdf: Sbdf) => (registerWord(fresh, configAddress(sbdf, 0x04)) & 2) !== 0;
+  for (const sbdf of all) expect.ok(decoding(sbdf), `firmware lets ${formatSbdf(sbdf)} answer`);
+  let sized = 0;
+  const answering = new Set<string>();
+  fresh.machine.observer.onAccess(({ kind, actor, address, lo }) => {
+    if (actor !== 'xen' || kind !== 'config write' || lo !== 0xffff_ffff) return;
+    const device = all.find((sbdf) => configAddress(sbdf, 0x10) <= address && address < configAddress(sbdf, 0x28));
+    if (device === undefined) return;
+    sized++;
+    if (decoding(device)) answering.add(formatSbdf(device));
+  });
+
+  fresh.boot();
+
+  expect.ok(sized >= all.length, 'Xen sizes base address registers');
+  expect.deepEqual([...answering], [], 'devices that answered while a register of theirs held all ones');
+  for (const sbdf of all) expect.ok(decoding(sbdf), `${formatSbdf(sbdf)} answers again`);
+});

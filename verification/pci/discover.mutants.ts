@@ -133,3 +133,44 @@ mutant('a BAR of 64 bits is restored in its lower half only', VIOLATES, (xen) =>
     },
   },
 }));
+
+mutant('the last bus behind a bridge is taken for the first', VIOLATES, (xen) => ({
+  ...xen,
+  pci: { ...xen.pci, secondaryBus: (state, sbdf) => state.steps.pci.configRead(state, sbdf, 0x1a, 1) },
+}));
+
+mutant('base address registers are sized while the device answers', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    readBars: (state, sbdf, headerType) => {
+      const { configWrite } = state.steps.pci;
+      const quiet: typeof configWrite = (_state, to, offset, width, value) => {
+        if (offset !== 0x04) configWrite(state, to, offset, width, value);
+      };
+      const steps = { ...state.steps, pci: { ...state.steps.pci, configWrite: quiet } };
+      return xen.pci.readBars({ ...state, steps }, sbdf, headerType);
+    },
+  },
+}));
+
+mutant('the bit for several functions is taken for a part of the header type', VIOLATES, (xen) => ({
+  ...xen,
+  pci: { ...xen.pci, readHeaderType: (state, sbdf) => state.steps.pci.configRead(state, sbdf, 0x0e, 1) },
+}));
+
+mutant('a function whose numbers segment 0 has already is passed over', VIOLATES, (xen) => ({
+  ...xen,
+  pci: {
+    ...xen.pci,
+    scanFunction: (state, bridge, sbdf) => {
+      if (state.steps.pci.findDevice(state, { ...sbdf, segment: 0 }) !== undefined) return;
+      xen.pci.scanFunction(state, bridge, sbdf);
+    },
+  },
+}));
+
+mutant('the bus is left out of the key of a function', VIOLATES, (xen) => ({
+  ...xen,
+  pci: { ...xen.pci, deviceKey: (_state, sbdf) => (sbdf.device << 3) | sbdf.function },
+}));

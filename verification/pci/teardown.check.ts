@@ -19,6 +19,7 @@ const PAGE = 0x1000;
 /** Small, so that every page can be looked at after every step. */
 const MEMORY = 16 * PAGE;
 const ESRCH = -3;
+const EINVAL = -22;
 
 const { first, behindBridge, otherSegment } = QUARANTINED;
 const once = HARDWARE_DOMAINS.first;
@@ -146,6 +147,31 @@ check(
 
 check(
   ID,
+  'a device that a domain was given at run time leaves it as those do that it had from the beginning',
+  DMA,
+  ({ bench, expect }) => {
+    const d1 = created(expect, bench.create({ memory: MEMORY, devices: [first] }));
+    for (const device of [once, otherSegment]) expect.equal(bench.assign(d1, device), 0, 'assigned at run time');
+    const given = [first, once, otherSegment];
+    warmUp(expect, bench, given, d1);
+
+    expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
+    bench.ledger.forget(d1);
+
+    // Frames and tag go to others.
+    machinePages(expect, bench, created(expect, bench.create({ memory: MEMORY })));
+    const d3 = created(expect, bench.create({ memory: MEMORY, devices: [behindBridge] }));
+    for (const device of given) {
+      for (const address of PAGES) unreachable(expect, bench, device, address, 'nobody has the device');
+    }
+    warmUp(expect, bench, [behindBridge], d3);
+    for (const device of given) expect.equal(bench.assign(d3, device), 0, 'the device is free');
+    warmUp(expect, bench, given, d3);
+  },
+);
+
+check(
+  ID,
   "all devices of a dead domain are free, and are nobody's until they are assigned",
   DMA,
   ({ bench, expect }) => {
@@ -197,6 +223,8 @@ function destroyWithout(expect: Expect, bench: PassthroughBench, spoilt: number)
   expect.ok(!pages.some((page) => areClean(bench, [page])), 'the domain keeps its memory');
   const left = [first, once].filter((device) => !bench.dmaWrite(device, GUEST_RAM).ok);
   expect.ok(left.length > 0, 'one of the devices has left');
+  expect.equal(bench.assign(d1, behindBridge), EINVAL, 'a domain that is half destroyed is given no device');
+  expect.equal(bench.load(d1, GUEST_RAM), undefined, 'nor does it run');
   // A domain that comes in between shares nothing with the one that is still there.
   const d2 = created(expect, bench.create({ memory: MEMORY, devices: [otherSegment] }));
   for (const address of PAGES) reaches(expect, bench, otherSegment, d2, address);
@@ -299,3 +327,35 @@ check(
     look();
   },
 );
+
+check(ID, 'a CPU that ran the dead domain does not reach the registers of its devices', MMIO, ({ bench, expect }) => {
+  const d1 = created(expect, bench.create({ memory: MIB, devices: [first] }));
+  const bar = barAddress(bench, first, 0);
+  const cpu = bench.xen.schedule({ domid: d1, vcpu: 0 });
+  // What the CPU does by itself, without Xen putting anybody on it. It does nothing if nobody is on it.
+  const loads = () => {
+    try {
+      const access = {
+        kind: 'load',
+        width: 4,
+        hi: Math.floor(bar / 2 ** 32),
+        lo: bar >>> 0,
+        valueHi: 0,
+        valueLo: 0,
+      } as const;
+      return bench.machine.cpus.guest(cpu as number, access).ok;
+    } catch {
+      return false;
+    }
+  };
+  expect.ok(loads(), 'the CPU of the domain loads from the registers');
+
+  expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
+  expect.ok(!loads(), 'the CPU does not any more');
+
+  // The next domain has the device, and may have the frames and the tag.
+  const d2 = created(expect, bench.create({ memory: MIB, devices: [first] }));
+  expect.ok(!loads(), 'nor when another domain has the device');
+  bench.ledger.forget(d1);
+  hasRegisters(expect, bench, d2, first);
+});

@@ -1,4 +1,5 @@
 /** Mistakes in taking devices from a domain that is destroyed. */
+import type { PciDevice } from '../../src/xen/xen.js';
 import { mutant } from '../bench.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_deassign_pci_dev_from_dom~1'] };
@@ -173,5 +174,68 @@ mutant('the hardware domain keeps the registers of the devices that it gives to 
   pci: {
     ...xen.pci,
     unmapBars: (state, domain, device) => (domain.domid === 0 ? 0 : xen.pci.unmapBars(state, domain, device)),
+  },
+}));
+
+mutant('only devices that the domain was created with are taken back', VIOLATES, (xen) => {
+  const configured = new WeakSet<PciDevice>();
+  return {
+    ...xen,
+    domain: {
+      ...xen.domain,
+      assignDevices: (state, domain, config, owners) => {
+        const error = xen.domain.assignDevices(state, domain, config, owners);
+        for (const device of domain.devices) configured.add(device);
+        return error;
+      },
+    },
+    pci: {
+      ...xen.pci,
+      deassignDevice: (state, domain, sbdf) => {
+        const device = state.steps.pci.findDevice(state, sbdf);
+        const passedOver = domain.dying && device !== undefined && !configured.has(device);
+        return passedOver ? 0 : xen.pci.deassignDevice(state, domain, sbdf);
+      },
+    },
+  };
+});
+
+mutant('translations of a tag are invalidated before the last stream leaves it', VIOLATES, (xen) => ({
+  ...xen,
+  iommu: {
+    ...xen.iommu,
+    deassignDevice: (state, domain, device) => {
+      const context = device.master?.context;
+      if (context?.devices.size === 1) state.steps.smmuv3.invalidateVmid(state, context.smmu, context.tag);
+      const freeVmid: typeof xen.smmuv3.freeVmid = (_state, smmu, vmid) => {
+        smmu.vmids.release(vmid);
+        return 0;
+      };
+      const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, freeVmid } };
+      return xen.iommu.deassignDevice({ ...state, steps }, domain, device);
+    },
+  },
+}));
+
+mutant('a dead domain is left on its CPU', VIOLATES, (xen) => ({
+  ...xen,
+  domain: {
+    ...xen.domain,
+    destroy: (state, domain) => {
+      const steps = { ...state.steps, domain: { ...state.steps.domain, deschedule: () => {} } };
+      return xen.domain.destroy({ ...state, steps }, domain);
+    },
+  },
+}));
+
+mutant('a domain whose destruction failed goes on as if nothing had been', VIOLATES, (xen) => ({
+  ...xen,
+  domain: {
+    ...xen.domain,
+    destroy: (state, domain) => {
+      const error = xen.domain.destroy(state, domain);
+      domain.dying = error === 0;
+      return error;
+    },
   },
 }));
