@@ -48,10 +48,11 @@ const PLATFORMS: readonly BoardPlatform[] = [
 ];
 
 /** Powers a board on, with a bench on it that has not been booted. */
-function powerOn(name: string, steps: XenSteps, run: RunContext): PassthroughBench {
+function powerOn(name: string, steps: XenSteps, run: RunContext, seed?: number): PassthroughBench {
   const platform = PLATFORMS.find((one) => one.name === name);
   if (platform === undefined) throw new Error(`there is no platform ${name}`);
   const machine = boardNamed(name).board.power({
+    ...(seed === undefined ? {} : { seed }),
     count: run.count,
     journal: run.journal,
     problem: ({ channel, actor, text }) =>
@@ -59,8 +60,8 @@ function powerOn(name: string, steps: XenSteps, run: RunContext): PassthroughBen
   });
   const transcript =
     run.transcript === undefined ? undefined : new TranscriptWriter(run.transcript, machine, platform.iommuBase);
-  return new PassthroughBench(machine, createXen(steps), platform.iommuBase, transcript, () =>
-    powerOn(name, steps, run),
+  return new PassthroughBench(machine, createXen(steps), platform.iommuBase, transcript, (other) =>
+    powerOn(name, steps, run, other),
   );
 }
 

@@ -40,15 +40,18 @@ export class PassthroughBench {
   readonly #events: EventQueueReader;
   #argument: number | undefined;
 
-  /** Powers a second machine of the same board on, with the same Xen not yet booted: for checks that watch a boot. */
-  readonly powerOnAnother: () => PassthroughBench;
+  /**
+   * Powers a second machine of the same board on, with the same Xen not yet booted: for checks that watch a boot. `seed` is
+   * that of the hardware's delays, the board's if absent.
+   */
+  readonly powerOnAnother: (seed?: number) => PassthroughBench;
 
   constructor(
     machine: Machine,
     xen: Hypervisor,
     iommuBase: number,
     transcript: TranscriptWriter | undefined,
-    powerOnAnother: () => PassthroughBench,
+    powerOnAnother: (seed?: number) => PassthroughBench,
   ) {
     this.powerOnAnother = powerOnAnother;
     this.machine = machine;

@@ -69,6 +69,27 @@ t.test('a difference is reported with case, step, expected and got', async (t) =
   t.notOk(isClean(report));
 });
 
+t.test('what was observed to be stale may be answered anew, but not otherwise', async (t) => {
+  const stale = { ...landing('0x43000000'), stale: true };
+  const report = replay(simple([stale, { event: '0400', mask: 'ffff' }, landing('0x42000000'), { noevent: true }]), []);
+  t.same(formatReport(report), ['1 cases, 1 agree, 0 excepted, 1 stale steps answered anew']);
+  t.ok(isClean(report));
+
+  // Whoever answers from a cache has to answer what was observed: memory holds something else by then.
+  let noticed = 0;
+  for (const vector of VECTORS) {
+    const steps = vector.steps.map((step) => {
+      if (step.kind !== 'dma' || !step.stale || step.expect.outcome !== 'landed') return step;
+      return { ...step, expect: { outcome: 'fault' } as const };
+    });
+    const damaged = steps.filter((step, i) => step !== vector.steps[i]).length;
+    if (damaged === 0) continue;
+    t.equal(replay([{ ...vector, steps }], []).differences.length, damaged, vector.name);
+    noticed += damaged;
+  }
+  t.ok(noticed > 100);
+});
+
 t.test('damage to any expectation of a bundled case is noticed', async (t) => {
   let damaged = 0;
   let noticed = 0;

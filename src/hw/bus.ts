@@ -5,7 +5,7 @@
  * where nothing is, and an access whose length or alignment its target does not take. The first two are mistakes of
  * who builds the machine and throw; the last two happen on the wire and are values.
  */
-import { type Pa, hex } from './address.js';
+import { hex, type Pa } from './address.js';
 import type { PhysicalMemory } from './memory.js';
 
 /** Width of a register access in bytes. 8-byte accesses reach a device as two of 4, the lower half first. */
@@ -136,8 +136,10 @@ export class Bus {
     }
     const offset = address - region.base;
     if (offset + width > region.size) return 'invalid access length';
-    if (width !== 8) return region.device.writeRegister(offset, width, value >>> 0) ? undefined : 'invalid access length';
-    const taken = region.device.writeRegister(offset, 4, value >>> 0) && region.device.writeRegister(offset + 4, 4, hi >>> 0);
+    if (width !== 8)
+      return region.device.writeRegister(offset, width, value >>> 0) ? undefined : 'invalid access length';
+    const taken =
+      region.device.writeRegister(offset, 4, value >>> 0) && region.device.writeRegister(offset + 4, 4, hi >>> 0);
     return taken ? undefined : 'invalid access length';
   }
 

@@ -1,4 +1,5 @@
 /** Use IOMMU to deny DMA operations: a device that no domain owns reaches nothing. */
+import type { Expect } from '../../src/check/index.js';
 import {
   created,
   denied,
@@ -156,38 +157,43 @@ check(
   ID,
   'before Xen sets anything else up at the IOMMU, no device of no domain reaches memory any more',
   ({ bench, expect }) => {
-    const fresh = bench.powerOnAnother();
-    let enabling = false;
-    let settingUp = false;
-    let deniedSince = false;
-    let deniedBeforeEnabling = false;
-    let reachedAfter = 0;
-    let probes = 0;
-    let reads = 0;
-    fresh.machine.observer.onAccess(({ kind, actor, address, lo }) => {
-      if (actor === 'xen') reads = kind === 'load' || kind.endsWith(' read') ? reads + 1 : 0;
-      if (actor !== 'xen' || kind !== 'register write' || address < SMMU || address >= SMMU_END) return;
-      if (address !== GBPA) settingUp = true;
-      if (address === CR0 && (lo & 1) === 1) enabling = true;
-    });
-    fresh.between(
-      () => {
-        // After everything that changes something, each device; between reads only time passes: one in its turn.
-        const inTurn = NEVER_ASSIGNED.filter((_, index) => reads === 0 || index === reads % NEVER_ASSIGNED.length);
-        for (const device of inTurn) {
-          probes++;
-          const { landed } = fresh.dmaWrite(device, 0x8_9000_0000);
-          if (landed !== undefined && (deniedSince || settingUp)) reachedAfter++;
-          if (landed === undefined && !enabling) deniedBeforeEnabling = true;
-          if (landed === undefined) deniedSince = true;
-        }
-      },
-      () => fresh.boot(),
-    );
-    expect.ok(probes > 1000, 'the devices were tried between the accesses of the boot');
-    expect.ok(deniedBeforeEnabling, 'devices are denied before translation is enabled');
-    expect.equal(reachedAfter, 0, 'once denied, or while the IOMMU is set up, no device reaches memory');
-    expect.ok(enabling, 'translation was enabled');
-    for (const device of NEVER_ASSIGNED) unreachable(expect, fresh, device, 0x8_9000_0000, 'after the boot');
+    // How long the SMMU takes to abort differs from machine to machine.
+    for (const seed of [1, 2, 3, 4]) abortsFromTheFirst(expect, bench.powerOnAnother(seed));
   },
 );
+
+/** Boots a machine and tries the devices meanwhile: what is denied stays denied, from before anything else is set up. */
+function abortsFromTheFirst(expect: Expect, fresh: PassthroughBench): void {
+  let enabling = false;
+  let settingUp = false;
+  let deniedSince = false;
+  let deniedBeforeEnabling = false;
+  let reachedAfter = 0;
+  let probes = 0;
+  let reads = 0;
+  fresh.machine.observer.onAccess(({ kind, actor, address, lo }) => {
+    if (actor === 'xen') reads = kind === 'load' || kind.endsWith(' read') ? reads + 1 : 0;
+    if (actor !== 'xen' || kind !== 'register write' || address < SMMU || address >= SMMU_END) return;
+    if (address !== GBPA) settingUp = true;
+    if (address === CR0 && (lo & 1) === 1) enabling = true;
+  });
+  fresh.between(
+    () => {
+      // After everything that changes something, each device; between reads only time passes: one in its turn.
+      const inTurn = NEVER_ASSIGNED.filter((_, index) => reads === 0 || index === reads % NEVER_ASSIGNED.length);
+      for (const device of inTurn) {
+        probes++;
+        const { landed } = fresh.dmaWrite(device, 0x8_9000_0000);
+        if (landed !== undefined && (deniedSince || settingUp)) reachedAfter++;
+        if (landed === undefined && !enabling) deniedBeforeEnabling = true;
+        if (landed === undefined) deniedSince = true;
+      }
+    },
+    () => fresh.boot(),
+  );
+  expect.ok(probes > 1000, 'the devices were tried between the accesses of the boot');
+  expect.ok(deniedBeforeEnabling, 'devices are denied before translation is enabled');
+  expect.equal(reachedAfter, 0, 'once denied, or while the IOMMU is set up, no device reaches memory');
+  expect.ok(enabling, 'translation was enabled');
+  for (const device of NEVER_ASSIGNED) unreachable(expect, fresh, device, 0x8_9000_0000, 'after the boot');
+}

@@ -33,6 +33,17 @@ mutant('the SMMU does not abort before it is enabled', VIOLATES, (xen) => ({
   smmuv3: { ...xen.smmuv3, setGbpaAbort: () => 0 },
 }));
 
+mutant('the SMMU is told to abort, and Xen goes on before it does', VIOLATES, (xen) => ({
+  ...xen,
+  smmuv3: {
+    ...xen.smmuv3,
+    setGbpaAbort: (state, smmu) => {
+      const hasty = { ...state.steps, smmuv3: { ...state.steps.smmuv3, poll: () => 0 } };
+      return xen.smmuv3.setGbpaAbort({ ...state, steps: hasty }, smmu);
+    },
+  },
+}));
+
 mutant('detaching leaves the entry of the stream as it was', VIOLATES, (xen) => ({
   ...xen,
   smmuv3: { ...xen.smmuv3, installAbortSte: () => 0 },

@@ -89,7 +89,7 @@ export class Tlb {
    */
   lookup(context: number, asid: number, hi: number, lo: number): number {
     const last = this.#last;
-    if (last < this.#entries.count && this.#matches(last, context, asid, hi, lo)) return last;
+    if (last < this.#entries.count && this.#entries.covers(last, context, asid, hi, lo)) return last;
     for (let i = 0; i < this.#sizeCount; i++) {
       const size = this.#sizes[i] as number;
       const maskedHi = hi & (MASK_HI[size] as number);
@@ -107,18 +107,6 @@ export class Tlb {
     return -1;
   }
 
-  #matches(entry: number, context: number, asid: number, hi: number, lo: number): boolean {
-    const entries = this.#entries;
-    if (entries.context[entry] !== context) return false;
-    const own = entries.asid[entry];
-    if (own !== asid && own !== GLOBAL_ASID) return false;
-    const size = entries.size(entry);
-    const differs =
-      ((hi ^ (entries.hi[entry] as number)) & (MASK_HI[size] as number)) |
-      ((lo ^ (entries.lo[entry] as number)) & (MASK_LO[size] as number));
-    return differs === 0;
-  }
-
   /** The entry of exactly this key, or -1; `hashed` is the key's {@link hash}. */
   #probe(hashed: number, context: number, asid: number, hi: number, lo: number, size: number): number {
     const entries = this.#entries;
@@ -127,15 +115,7 @@ export class Tlb {
     for (let at = hashed & mask; ; at = (at + 1) & mask) {
       const entry = (index[at] as number) - 1;
       if (entry < 0) return -1;
-      if (
-        entries.lo[entry] === lo &&
-        entries.hi[entry] === hi &&
-        entries.context[entry] === context &&
-        entries.asid[entry] === asid &&
-        entries.size(entry) === size
-      ) {
-        return entry;
-      }
+      if (entries.hasKey(entry, context, asid, hi, lo, size)) return entry;
     }
   }
 
@@ -183,30 +163,20 @@ export class Tlb {
       this.#index = new Int32Array(entries.capacity * SPREAD);
       this.#relink();
     }
-    const entry = entries.count++;
-    entries.context[entry] = context;
-    entries.asid[entry] = key;
-    entries.hi[entry] = maskedHi;
-    entries.lo[entry] = maskedLo;
+    const entry = entries.add(context, key, maskedHi, maskedLo);
     entries.write(entry, result);
     this.#link(entry, hashed);
     this.#last = entry;
   }
 
   #hashOf(entry: number): number {
-    const { context, asid, hi, lo } = this.#entries;
-    return hash(
-      context[entry] as number,
-      asid[entry] as number,
-      hi[entry] as number,
-      lo[entry] as number,
-      this.#entries.size(entry),
-    );
+    const entries = this.#entries;
+    return hash(entries.context(entry), entries.asid(entry), entries.hi(entry), entries.lo(entry), entries.size(entry));
   }
 
   /** Puts an entry into the index, at the place of its hash, and counts it. */
   #link(entry: number, hashed: number): void {
-    const own = this.#entries.asid[entry] as number;
+    const own = this.#entries.asid(entry);
     const size = this.#entries.size(entry);
     const mask = this.#index.length - 1;
     let at = hashed & mask;
@@ -239,20 +209,20 @@ export class Tlb {
 
   /** Drops every entry of a regime, whatever its VMID and ASID. */
   invalidateRegime(regime: number): void {
-    const { context } = this.#entries;
-    this.#removeWhere((entry) => (context[entry] as number) >> VMID_BITS === regime);
+    const entries = this.#entries;
+    this.#removeWhere((entry) => entries.context(entry) >> VMID_BITS === regime);
   }
 
   /** Drops every entry of a context (a regime and VMID), global ones too. */
   invalidateContext(context: number): void {
-    const { context: own } = this.#entries;
-    this.#removeWhere((entry) => own[entry] === context);
+    const entries = this.#entries;
+    this.#removeWhere((entry) => entries.context(entry) === context);
   }
 
   /** Drops the entries of a context and ASID. Global entries stay. */
   invalidateAsid(context: number, asid: number): void {
     const entries = this.#entries;
-    this.#removeWhere((entry) => entries.context[entry] === context && entries.asid[entry] === asid);
+    this.#removeWhere((entry) => entries.context(entry) === context && entries.asid(entry) === asid);
   }
 
   /**
@@ -265,14 +235,14 @@ export class Tlb {
   invalidateRange(context: number, asid: number, page: number, pages: number, level = -1): void {
     const entries = this.#entries;
     this.#removeWhere((entry) => {
-      if (entries.context[entry] !== context) return false;
-      const own = entries.asid[entry] as number;
+      if (entries.context(entry) !== context) return false;
+      const own = entries.asid(entry);
       if (asid !== ANY_ASID && own !== asid && own !== GLOBAL_ASID) return false;
       if (level >= 0 && entries.leafLevel(entry) !== level) return false;
       // The leaf of the stage whose input the address is, not the part of it that was cached.
       const size = entries.leafSize(entry);
-      const hi = (entries.hi[entry] as number) & (MASK_HI[size] as number);
-      const start = pageNumber(hi, (entries.lo[entry] as number) & (MASK_LO[size] as number));
+      const hi = entries.hi(entry) & (MASK_HI[size] as number);
+      const start = pageNumber(hi, entries.lo(entry) & (MASK_LO[size] as number));
       return start < page + pages && page < start + 2 ** (size - PAGE_BITS);
     });
   }

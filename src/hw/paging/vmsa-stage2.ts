@@ -4,7 +4,6 @@
  * Not modelled: FEAT_S2FWB, FEAT_S2PIE and S2POE, hardware update of AF and DBM, FnXS, PBHA, AssuredOnly, Realm and Secure
  * state. The reserved MemAttr encodings 4, 8 and 12 count as Device-nGnRnE, the strictest that they may be taken for.
  */
-import { get } from '../bits.js';
 import {
   DEVICE_NGNRNE,
   EXECUTE_PRIVILEGED,
@@ -42,6 +41,14 @@ export class Stage2Config {
   }
 }
 
+/**
+ * Where every walk looks, as numbers: on this path that counts, against going by the field objects. S2AP and MemAttr lie in the
+ * lower word of a descriptor, XN in the upper one.
+ */
+const { shift: S2AP_SHIFT, mask: S2AP_MASK } = STAGE2_LEAF.S2AP;
+const { shift: MEMATTR_SHIFT, mask: MEMATTR_MASK } = STAGE2_LEAF.MemAttr;
+const { shift: XN_SHIFT, mask: XN_MASK } = STAGE2_LEAF.XN;
+
 const READ = READ_PRIVILEGED | READ_UNPRIVILEGED;
 const WRITE = WRITE_PRIVILEGED | WRITE_UNPRIVILEGED;
 /** Who may execute, by XN[1:0]: D8.4, stage 2 execute permission with FEAT_XNX. */
@@ -51,15 +58,15 @@ const WITHOUT_XNX = 2;
 
 /** Permissions of a stage 2 leaf (D8.4). Execution needs read permission too. */
 export function stage2Permissions(config: Stage2Config, leaf: Uint32Array): number {
-  const s2ap = get(leaf, STAGE2_LEAF.S2AP);
+  const s2ap = ((leaf[0] as number) >>> S2AP_SHIFT) & S2AP_MASK;
   const write = (s2ap & 2) !== 0 ? WRITE : 0;
   if ((s2ap & 1) === 0) return write;
-  const xn = get(leaf, STAGE2_LEAF.XN);
+  const xn = ((leaf[1] as number) >>> XN_SHIFT) & XN_MASK;
   return write | READ | (EXECUTE[config.xnx ? xn : xn & WITHOUT_XNX] as number);
 }
 
 /** Memory type of a stage 2 leaf, by MemAttr (D8.6, FEAT_S2FWB off). */
 export function stage2Type(leaf: Uint32Array): number {
-  const attributes = get(leaf, STAGE2_LEAF.MemAttr);
+  const attributes = ((leaf[0] as number) >>> MEMATTR_SHIFT) & MEMATTR_MASK;
   return attributes > 3 && (attributes & 3) === 0 ? DEVICE_NGNRNE : attributes;
 }

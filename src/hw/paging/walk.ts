@@ -32,6 +32,14 @@ import { isCanonical, rangeOf, type Stage1Config, type Stage1Range, stage1Permis
 import { type Stage2Config, stage2Permissions, stage2Type } from './vmsa-stage2.js';
 
 const LAST_LEVEL = 3;
+/**
+ * Where every walk of stage 2 looks, as numbers: on this path that counts, against going by the field objects. Type, in the
+ * lowest bits, AF and SH lie in the lower word of a descriptor, Contiguous in the upper one.
+ */
+const TYPE_MASK = DESCRIPTOR.Type.mask;
+const AF_BIT = STAGE2_LEAF.AF.mask << STAGE2_LEAF.AF.shift;
+const { shift: SH_SHIFT, mask: SH_MASK } = STAGE2_LEAF.SH;
+const CONTIGUOUS_BIT = STAGE2_LEAF.Contiguous.mask << STAGE2_LEAF.Contiguous.shift;
 const UNPRIVILEGED = READ_UNPRIVILEGED | WRITE_UNPRIVILEGED | EXECUTE_UNPRIVILEGED;
 
 /** Where a descent through one tree stands. */
@@ -200,14 +208,14 @@ export class Walker {
     out.permissions2 = permissions;
     out.permissions = out.permissions1 & permissions;
     out.type2 = stage2Type(leaf);
-    out.shareability2 = get(leaf, STAGE2_LEAF.SH);
+    out.shareability2 = ((leaf[0] as number) >>> SH_SHIFT) & SH_MASK;
     out.type = combineTypes(out.type1, out.type2);
     out.shareability = combineShareability(out.type, out.shareability1, out.shareability2);
     out.output = descent.hi * TWO_32 + descent.lo;
     out.sizeBits = descent.sizeBits;
     out.sizeBits2 = descent.sizeBits;
     out.rangeBits = descent.sizeBits;
-    if (get(leaf, STAGE2_LEAF.Contiguous) === 1) out.rangeBits += contiguousBits(config.tables.granule, level);
+    if (((leaf[1] as number) & CONTIGUOUS_BIT) !== 0) out.rangeBits += contiguousBits(config.tables.granule, level);
     return true;
   }
 
@@ -217,7 +225,7 @@ export class Walker {
     const { tables } = config;
     if (((hi & tables.beyondHi) | (lo & tables.beyondLo)) !== 0) return refuse(descent, 'translation', 0);
     if (!this.#descend(tables, undefined, hi, lo, descent)) return false;
-    if (config.accessFlagFault && get(descent.words, STAGE2_LEAF.AF) === 0) {
+    if (config.accessFlagFault && ((descent.words[0] as number) & AF_BIT) === 0) {
       return refuse(descent, 'access flag', descent.level);
     }
     return true;
@@ -247,9 +255,11 @@ export class Walker {
 
   /** Goes down one tree, from its start to the leaf of an address. With `stage2` its tables lie behind that. */
   #descend(start: TableStart, stage2: Stage2Config | undefined, hi: number, lo: number, descent: Descent): boolean {
-    let level = start.startLevel;
     if (start.startFault !== 'none') return refuse(descent, start.startFault, 0);
+    const memory = this.#memory;
     const { words } = descent;
+    const { blockLevel, outputBeyondHi } = start;
+    let level = start.startLevel;
     let table = start.base;
     let shift = start.startShift;
     let mask = start.startMask;
@@ -266,16 +276,16 @@ export class Walker {
         const second = this.#second;
         address = second.hi * TWO_32 + second.lo;
       }
-      if (!this.#memory.load64(address, words)) {
+      if (!memory.load64(address, words)) {
         descent.fetch = address;
         return refuse(descent, 'external abort', level);
       }
-      const type = get(words, DESCRIPTOR.Type);
+      const type = (words[0] as number) & TYPE_MASK;
       const isTable = type === TABLE_OR_PAGE && level < LAST_LEVEL;
-      const isLeaf = level === LAST_LEVEL ? type === TABLE_OR_PAGE : type === BLOCK && level >= start.blockLevel;
+      const isLeaf = level === LAST_LEVEL ? type === TABLE_OR_PAGE : type === BLOCK && level >= blockLevel;
       if (!isTable && !isLeaf) return refuse(descent, 'translation', level);
       const addressHi = start.addressHiOf(words);
-      if ((addressHi & start.outputBeyondHi) !== 0) return refuse(descent, 'address size', level);
+      if ((addressHi & outputBeyondHi) !== 0) return refuse(descent, 'address size', level);
       if (isLeaf) {
         descent.tables[1] = tablesHi;
         descent.level = level;

@@ -108,6 +108,13 @@ t.test('an ATS invalidation that times out fails the next CMD_SYNC (3.9.1.4)', a
   answers = true;
   bench.write(REG.GERRORN, 1);
   t.equal(bench.read(REG.CMDQ_CONS) & 0xfffff, 2);
+  const saved = bench.smmu.save();
+  answers = false;
+  bench.produce([0x40, 0x300, 0x5001, 0]);
+  bench.smmu.load(saved);
+  bench.memory.storeWords(COMMANDS + 2 * 16, cmd.sync());
+  bench.write(REG.CMDQ_PROD, 3);
+  t.equal(bench.read(REG.CMDQ_CONS) & 0xfffff, 3, 'a state that is loaded knows nothing of a time-out before');
 });
 
 const VA = 0x4000;

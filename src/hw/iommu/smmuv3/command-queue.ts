@@ -126,6 +126,11 @@ export class CommandQueue {
     this.#invalidations.flush();
   }
 
+  /** Forgets what is in no register, before saved registers are taken over. */
+  forget(): void {
+    this.#atsTimeout = false;
+  }
+
   #runs(): boolean {
     const { registers } = this.#parts;
     return registers.isEnabled(CR0.CMDQEN) && !registers.isActive(GERROR.CMDQ_ERR);

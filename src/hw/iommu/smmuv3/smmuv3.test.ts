@@ -32,8 +32,13 @@ function stage2Bench(options: BenchOptions = {}): { bench: Bench; table: number 
 }
 
 /** Stream 8 of stage 1 with the second word of its CD changed. */
-function stage1Bench(ids: BenchOptions['ids'], change: (word: number) => number, attributes = S1_PAGE): Bench {
-  const bench = new Bench(ids === undefined ? {} : { ids });
+function stage1Bench(
+  ids: BenchOptions['ids'],
+  change: (word: number) => number,
+  attributes = S1_PAGE,
+  latency = new Latency(1, 0),
+): Bench {
+  const bench = new Bench(ids === undefined ? { latency } : { ids, latency });
   const table = bench.page();
   const context = bench.page();
   bench.map(table, VA, PAGE, attributes);
@@ -258,6 +263,21 @@ t.test('with more stalls than STALL_MAX the rest waits for a tag', async (t) => 
     ['abort', 'abort', 'abort'],
     'clearing SMMUEN ends them',
   );
+});
+
+t.test('a snapshot waits for what a command lets go on, and for its records', async (t) => {
+  const bench = stage1Bench(BOTH_MODELS, ars(1, 1, 1), S1_PAGE, new Latency(1, 50));
+  const begin = (address: number) => bench.smmu.begin(8, transaction(8, address, new Uint8Array(4)));
+  // Two have the tags there are (STALL_MAX); the others wait for one, and by then one of them has its translation.
+  const [, , third, fourth] = [0x9000, 0xa000, 0xb000, 0xc000].map(begin);
+  bench.latency.settle();
+  t.equal(bench.events().length, 2);
+  bench.map(0x4100_0000, 0xb000, PAGE, S1_PAGE);
+  bench.produce(cmd.resume(8, 0, false, true));
+  bench.smmu.save();
+  t.equal(third?.completion, 'okay');
+  t.equal(fourth?.stalled, true);
+  t.equal(bench.events().length, 3);
 });
 
 t.test('PRIVCFG and INSTCFG override the incoming attributes where IDR1.ATTR_PERMS_OVR is set (5.2)', async (t) => {

@@ -301,6 +301,7 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
     if (!Array.isArray(state)) throw new TypeError(`${this.name}: not a saved state of an SMMUv3`);
     this.#settle();
     this.#terminate(this.#stalls.of());
+    this.#commands.forget();
     this.#caches.configuration.dropAll();
     this.#caches.translations.invalidateAll();
     this.#registers.load(state as number[]);
@@ -308,11 +309,12 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
     this.#commands.poke();
   }
 
+  /** Brings everything under way to its end, causes before what they may set going. Stalled transactions stay. */
   #settle(): void {
     this.#access.settle();
     this.#commands.settle();
+    this.#room.flush();
     this.#landAll();
     this.#events.flush();
-    this.#room.flush();
   }
 }
