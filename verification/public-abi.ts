@@ -87,15 +87,6 @@ export function iomemPermission(header: DomctlHeader, mfn: number, count: number
   });
 }
 
-/** `struct xen_domctl_get_device_group`. The answers land at `array`, a guest address; their number at byte 24. */
-export function getDeviceGroup(header: DomctlHeader, sbdf: Sbdf, max: number, array: number): Uint8Array {
-  return domctl(header, (union) => {
-    union.setUint32(0, machineSbdf(sbdf), true);
-    union.setUint32(4, max, true);
-    union.setBigUint64(16, BigInt(array), true);
-  });
-}
-
 /**
  * `struct xen_memory_reservation` (xen/include/public/memory.h): the handle of the list of extents, then their number,
  * order (log2 of the frames of each), flags and the domain that gives them back (DOMID_SELF).

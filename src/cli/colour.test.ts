@@ -2,7 +2,8 @@ import t from 'tap';
 import { colourLevel } from './colour.js';
 
 t.test('the flag beats FORCE_COLOR, which beats NO_COLOR, which beats the terminal', async (t) => {
-  const level = (flag: boolean | undefined, env: Record<string, string>, terminal: boolean) => colourLevel({ flag, env, terminal });
+  const level = (flag: boolean | undefined, env: Record<string, string>, terminal: boolean) =>
+    colourLevel({ flag, env, terminal });
   t.equal(level(undefined, {}, true), 1);
   t.equal(level(undefined, {}, false), 0);
   t.equal(level(undefined, { NO_COLOR: '1' }, true), 0);

@@ -36,13 +36,27 @@ t.test('without a file the working directory is the root and there is no tree', 
 
 t.test('every complaint names the file and the key', async (t) => {
   const dir = t.testdir({});
-  t.match(errorOf(dir, '{"tree": "reqs"}'), { code: 'config-invalid', message: /'tree' must be a list of strings, but is "reqs"/ });
-  t.match(errorOf(dir, '{"tree": []}'), { code: 'config-invalid', message: /'tree' must be a list with at least one path/ });
+  t.match(errorOf(dir, '{"tree": "reqs"}'), {
+    code: 'config-invalid',
+    message: /'tree' must be a list of strings, but is "reqs"/,
+  });
+  t.match(errorOf(dir, '{"tree": []}'), {
+    code: 'config-invalid',
+    message: /'tree' must be a list with at least one path/,
+  });
   t.match(errorOf(dir, '{"tree": [""]}'), { message: /'tree\[0\]' must be a string that is not empty/ });
-  t.match(errorOf(dir, '{"tree": ["r"], "types": ["Xen2"]}'), { message: /'types\[0\]' must be an artifact type of letters only/ });
+  t.match(errorOf(dir, '{"tree": ["r"], "types": ["Xen2"]}'), {
+    message: /'types\[0\]' must be an artifact type of letters only/,
+  });
   t.match(errorOf(dir, '{"tree": ["r"], "checks": {"files": []}}'), { message: /'checks.bench' must be a string/ });
-  t.match(errorOf(dir, '{"tree": ["r"], "limits": {"operations": -1}}'), { message: /'limits.operations' must be a number above 0/ });
-  t.match(errorOf(dir, '{"tree": ["r"], "limitz": {}}'), { code: 'config-unknown-key', message: /unknown key 'limitz'/, hint: /limits/ });
+  t.match(errorOf(dir, '{"tree": ["r"], "limits": {"operations": -1}}'), {
+    message: /'limits.operations' must be a number above 0/,
+  });
+  t.match(errorOf(dir, '{"tree": ["r"], "limitz": {}}'), {
+    code: 'config-unknown-key',
+    message: /unknown key 'limitz'/,
+    hint: /limits/,
+  });
   t.match(errorOf(dir, '[]'), { code: 'config-invalid', message: /must be an object/ });
 });
 

@@ -63,7 +63,11 @@ class KeyReader {
     for (const name of Object.keys(value)) {
       if (known.includes(name)) continue;
       const full = key === '' ? name : `${key}.${name}`;
-      throw new CommandError('config-unknown-key', `${this.#file}: unknown key '${full}'`, `Known keys here: ${known.join(', ')}.`);
+      throw new CommandError(
+        'config-unknown-key',
+        `${this.#file}: unknown key '${full}'`,
+        `Known keys here: ${known.join(', ')}.`,
+      );
     }
     return value as Record<string, unknown>;
   }
@@ -90,13 +94,20 @@ function parseJson(text: string, file: string): unknown {
     return JSON.parse(text);
   } catch {
     // Loaded only when something is wrong: every call of the program reads its configuration.
-    const { parse, printParseErrorCode } = createRequire(import.meta.url)('jsonc-parser') as typeof import('jsonc-parser');
+    const { parse, printParseErrorCode } = createRequire(import.meta.url)(
+      'jsonc-parser',
+    ) as typeof import('jsonc-parser');
     const errors: ParseError[] = [];
     parse(text, errors, { disallowComments: true });
     const [first] = errors;
     const before = text.slice(0, first?.offset ?? text.length);
     const at = `${before.split('\n').length}:${before.length - before.lastIndexOf('\n')}`;
-    const what = first === undefined ? 'not JSON' : printParseErrorCode(first.error).replace(/([a-z])([A-Z])/g, '$1 $2').toLowerCase();
+    const what =
+      first === undefined
+        ? 'not JSON'
+        : printParseErrorCode(first.error)
+            .replace(/([a-z])([A-Z])/g, '$1 $2')
+            .toLowerCase();
     throw new CommandError('config-not-json', `${file}:${at}: not JSON: ${what}`);
   }
 }

@@ -4,7 +4,12 @@ import t from 'tap';
 import { diskSource } from './disk-source.js';
 
 t.test('files are listed sorted, hidden folders and node_modules passed over', async (t) => {
-  const root = t.testdir({ b: { 'z.rst': '', 'a.rst': '' }, '.git': { 'x.rst': '' }, node_modules: { 'y.rst': '' }, 'c.rst': 'text' });
+  const root = t.testdir({
+    b: { 'z.rst': '', 'a.rst': '' },
+    '.git': { 'x.rst': '' },
+    node_modules: { 'y.rst': '' },
+    'c.rst': 'text',
+  });
   const source = diskSource(root);
   t.same(source.list('.'), ['b/a.rst', 'b/z.rst', 'c.rst']);
   t.same(source.list('b'), ['b/a.rst', 'b/z.rst']);
@@ -26,6 +31,14 @@ t.test('links are followed within the root only, and loops of links end', async 
   writeFileSync(path.join(root, 'd', 'y.rst'), '');
   symlinkSync(path.join(root, 'd'), path.join(root, 'e'));
   const source = diskSource(root);
-  t.same(source.list('.'), ['a/x.rst', 'd/y.rst']);
+  t.same(source.list('.'), ['a/x.rst', 'd/y.rst', 'dangling', 'leak.rst']);
+  t.throws(() => source.read('leak.rst'), /a link to a file outside/);
+  t.throws(() => source.read('dangling'), /a link to nothing/);
   t.same(source.list('../outside'), ['../outside/secret.rst'], 'what is asked for by name is read');
+});
+
+t.test('what never ends is not read', { skip: process.platform === 'win32' }, async (t) => {
+  const root = t.testdir({});
+  symlinkSync('/dev/zero', path.join(root, 'zero.rst'));
+  t.throws(() => diskSource(root).read('zero.rst'), /no regular file/);
 });

@@ -1,14 +1,17 @@
 /** A file source over a folder of the disk. */
-import { readFileSync, readdirSync, realpathSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { FileSource } from '../core/file-source.js';
 
 /**
- * A file source whose paths are relative to `root`. Symbolic links are followed to files and folders below `root` only;
- * one that leaves it is passed over, and a folder that is met twice is listed once, so no loop of links goes on for ever.
+ * A file source whose paths are relative to `root`. Symbolic links are followed to files and folders below `root` only: a
+ * folder elsewhere is passed over, and a file elsewhere, or none at all, is listed but refused when it is read, so that it
+ * is not missed unnoticed. A folder that is met twice is listed once, so no loop of links goes on for ever.
  */
 export function diskSource(root: string): FileSource {
   const realRoot = realpathSync(root);
+  /** Links that were met and lead to nothing that may be read, with the reason. */
+  const refused = new Map<string, string>();
 
   /** What one listing has met. `bases` are the folders that links may lead into: the root, and the folder asked for. */
   interface Walk {
@@ -32,14 +35,24 @@ export function diskSource(root: string): FileSource {
   }
 
   function followLink(relative: string, state: Walk): void {
+    const refuse = (why: string) => {
+      refused.set(relative, why);
+      state.found.push(relative);
+    };
+    let target: string;
     try {
-      const target = realpathSync(path.resolve(root, relative));
-      if (!state.bases.some((base) => target === base || target.startsWith(base + path.sep))) return;
-      const kind = statSync(target);
-      if (kind.isDirectory()) walk(relative, state);
-      else if (kind.isFile()) state.found.push(relative);
+      target = realpathSync(path.resolve(root, relative));
     } catch {
-      // A link to nothing holds no items.
+      refuse('it is a link to nothing');
+      return;
+    }
+    const kind = statSync(target);
+    const inside = state.bases.some((base) => target === base || target.startsWith(base + path.sep));
+    if (kind.isDirectory()) {
+      if (inside) walk(relative, state);
+    } else if (kind.isFile()) {
+      if (inside) state.found.push(relative);
+      else refuse('it is a link to a file outside of the folder that is read; give the file itself');
     }
   }
 
@@ -49,13 +62,21 @@ export function diskSource(root: string): FileSource {
       const absolute = path.resolve(root, relative);
       const kind = statSync(absolute, { throwIfNoEntry: false });
       if (kind === undefined) return undefined;
-      if (!kind.isDirectory()) return [relative];
+      if (!kind.isDirectory()) {
+        refused.delete(relative);
+        return [relative];
+      }
       const state: Walk = { bases: [realRoot, realpathSync(absolute)], seen: new Set(), found: [] };
       walk(relative, state);
       return state.found.sort();
     },
     read(relative) {
-      return readFileSync(path.resolve(root, relative));
+      const why = refused.get(relative);
+      if (why !== undefined) throw new Error(why);
+      const file = path.resolve(root, relative);
+      // A pipe or a device may never end.
+      if (!statSync(file).isFile()) throw new Error('it is no regular file');
+      return readFileSync(file);
     },
   };
 }

@@ -1,18 +1,18 @@
 /** From a session to the matrix: import, trace, run, bind, fold. What `matrix`, `verify`, `show` and `why` share. */
+
+import type { PreparedLane } from '../check/prepare.js';
+import type { CheckRun, TranscriptMode } from '../check/request.js';
+import { runChecks } from '../check/run.js';
 import type { Diagnostic } from '../core/diagnostic.js';
 import type { Matrix } from '../core/matrix.js';
 import type { ResultRecord } from '../core/record.js';
 import type { LinkedItem } from '../core/trace.js';
-import type { Limits } from '../check/limits.js';
-import { type PreparedLane, prepareLane } from '../check/prepare.js';
-import type { CheckRun, TranscriptMode } from '../check/request.js';
-import { runChecks } from '../check/run.js';
 import { type Analysis, analyse } from '../engine/analyse.js';
 import { bindChecks, diagnoseMutants } from '../matrix/bind.js';
 import { foldMatrix } from '../matrix/matrix.js';
-import type { LimitsConfiguration } from './config.js';
 import { CommandError } from './exit.js';
-import { type Session, onInterrupt, progressLine } from './session.js';
+import { limitsOf, takeLane } from './lane-ahead.js';
+import { onInterrupt, progressLine, type Session } from './session.js';
 
 /** What to evaluate. */
 export interface EvaluationRequest {
@@ -36,16 +36,6 @@ export interface Evaluation {
   readonly selected: readonly string[];
 }
 
-function limitsOf(configured: LimitsConfiguration): Partial<Limits> {
-  const { operations, watchdogSeconds, heapMiB, memoryMiB } = configured;
-  return {
-    ...(operations === undefined ? {} : { operations }),
-    ...(watchdogSeconds === undefined ? {} : { milliseconds: watchdogSeconds * 1000 }),
-    ...(heapMiB === undefined ? {} : { heapMiB }),
-    ...(memoryMiB === undefined ? {} : { memoryMiB }),
-  };
-}
-
 /** A run of no checks: for a tree whose configuration names none. */
 const NO_RUN: CheckRun = {
   records: [],
@@ -62,7 +52,7 @@ export function analyseTree(session: Session): Promise<Analysis> {
   return analyse(session.source, { paths: session.tree, types: session.configuration.types });
 }
 
-/** Evaluates a session's tree. A lane starts while the tree is being read. */
+/** Evaluates a session's tree. A lane has been forked ahead and starts while the tree is being read. */
 export async function evaluate(session: Session, request: EvaluationRequest): Promise<Evaluation> {
   const { checks, root } = session.configuration;
   const limits = limitsOf(session.limits);
@@ -70,7 +60,7 @@ export async function evaluate(session: Session, request: EvaluationRequest): Pr
   const release = onInterrupt(() => abort.abort(new CommandError('interrupted', 'The run was interrupted')));
   let prepared: PreparedLane | undefined;
   try {
-    if (checks !== undefined) prepared = prepareLane({ root, bench: checks.bench, limits });
+    if (checks !== undefined) prepared = takeLane(session.configuration, checks);
     const analysis = await analyseTree(session);
     const selected = request.select?.(analysis.trace.items) ?? analysis.trace.items.map(({ item }) => item.id);
     let run = NO_RUN;
@@ -120,7 +110,11 @@ function fold(
   const wanted = request.select === undefined ? undefined : new Set(request.select(trace.items));
   // A check of another revision concerns a requirement as well, though its own id was not asked for.
   const concerned = new Set([...(wanted ?? [])].map(withoutRevision));
-  const isConcerned = ({ requirement }: { readonly requirement: string }) => wanted === undefined || concerned.has(withoutRevision(requirement));
+  const isConcerned = ({ requirement }: { readonly requirement: string }) =>
+    wanted === undefined || concerned.has(withoutRevision(requirement));
+  const here = new Set(trace.items.map(({ item }) => item.id));
+  // With all of the tree selected, an entry about no item of it is a mistake; with some, it may speak of another part.
+  const isHere = ({ requirement }: { readonly requirement: string }) => wanted === undefined || here.has(requirement);
   const bound = bindChecks(trace, run.checks.filter(isConcerned));
   const diagnostics: Diagnostic[] = [...analysis.diagnostics, ...run.diagnostics, ...bound.diagnostics];
   if (wanted === undefined) diagnostics.push(...diagnoseMutants(trace, run.mutants));
@@ -130,7 +124,10 @@ function fold(
     bindings: bound.bindings,
     records: run.records,
     columns: run.columns,
-    applicability: run.applicability,
+    applicability: {
+      notApplicable: run.applicability.notApplicable.filter(isHere),
+      aspects: run.applicability.aspects.filter(isHere),
+    },
     mutants,
     strength: typeof request.mutants === 'string' ? request.mutants === 'all' : 'partial',
     types: session.configuration.types,
@@ -146,5 +143,9 @@ function withoutRevision(id: string): string {
 function chosenMutants(run: CheckRun, text: string): CheckRun['mutants'] {
   const chosen = run.mutants.filter(({ mutant }) => mutant.includes(text));
   if (chosen.length > 0) return chosen;
-  throw new CommandError('unknown-mutant', `No mutant's title holds '${text}'`, 'tracewright verify --list lists them.');
+  throw new CommandError(
+    'unknown-mutant',
+    `No mutant's title holds '${text}'`,
+    'tracewright verify --list lists them.',
+  );
 }

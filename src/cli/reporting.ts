@@ -1,9 +1,9 @@
 /** From a session to what reporters are told: colours, width, formats. */
 import type { Diagnostic } from '../core/diagnostic.js';
+import { nearestIds } from '../core/nearest.js';
 import { type Colour, NO_COLOUR, type ReportOptions } from '../report/colour.js';
 import { diagnosticsText } from '../report/diagnostics.js';
 import { CommandError, EXIT, type ExitStatus } from './exit.js';
-import { nearestIds } from '../core/nearest.js';
 import type { Session } from './session.js';
 
 /** Colours of a session; loads the colour library only if there is something to colour. */

@@ -1,12 +1,12 @@
 /** One call of the program: its configuration, where its output goes, and how it ends. */
 import path from 'node:path';
 import type { FileSource } from '../core/file-source.js';
-import { type LimitsConfiguration, type Configuration, loadConfiguration } from './config.js';
 import { colourLevel } from './colour.js';
+import { type Configuration, type LimitsConfiguration, loadConfiguration } from './config.js';
 import { diskSource } from './disk-source.js';
 import { CommandError, EXIT } from './exit.js';
-import type { CommonOptions } from './main.js';
 import { writeStdout, writeWholeFile } from './output.js';
+import type { CommonOptions } from './program.js';
 
 /** Width of a report that goes to no terminal. */
 const DEFAULT_WIDTH = 120;
@@ -18,6 +18,8 @@ export interface Session {
   readonly source: FileSource;
   /** Paths of the tree, relative to the configuration's folder: those given, else the configured ones. */
   readonly tree: readonly string[];
+  /** True if the tree is another than the configured one: most likely a part of it. */
+  readonly partial: boolean;
   readonly limits: LimitsConfiguration;
   /** Columns that a report may take. */
   readonly width: number;
@@ -34,7 +36,9 @@ export interface Session {
 export function openSession(options: CommonOptions, paths: readonly string[], toFile = false): Session {
   const cwd = process.cwd();
   const configuration = loadConfiguration(cwd, options.config);
-  const given = paths.map((p) => path.relative(configuration.root, path.resolve(cwd, p)).split(path.sep).join('/') || '.');
+  const given = paths.map(
+    (p) => path.relative(configuration.root, path.resolve(cwd, p)).split(path.sep).join('/') || '.',
+  );
   const tree = given.length > 0 ? given : configuration.tree;
   if (tree.length === 0) {
     throw new CommandError(
@@ -48,6 +52,7 @@ export function openSession(options: CommonOptions, paths: readonly string[], to
     configuration,
     source: diskSource(configuration.root),
     tree,
+    partial: configuration.tree.length > 0 && [...tree].sort().join('\n') !== [...configuration.tree].sort().join('\n'),
     limits: configuration.limits,
     width: terminal ? process.stdout.columns : DEFAULT_WIDTH,
     colour: colourLevel({ flag: options.color, env: process.env, terminal }),
@@ -95,11 +100,15 @@ function endBySignal(status: number): void {
 
 function printError(error: unknown): number {
   if (error instanceof CommandError) {
-    process.stderr.write(`error ${error.code} ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`);
+    process.stderr.write(
+      `error ${error.code} ${error.message}\n${error.hint === undefined ? '' : `  ${error.hint}\n`}`,
+    );
     return error.status;
   }
   const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`error internal This is a bug in Tracewright, please report it with what you called:\n${detail}\n`);
+  process.stderr.write(
+    `error internal This is a bug in Tracewright, please report it with what you called:\n${detail}\n`,
+  );
   return EXIT.internal;
 }
 

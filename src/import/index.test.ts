@@ -91,3 +91,17 @@ t.test('a folder called as a file with a known extension is searched', async (t)
   const result = await importFiles(memorySource({ 'docs.rst/a.rst': ITEM }), ['docs.rst', './docs.rst']);
   t.equal(result.items.length, 1);
 });
+
+t.test('a folder that cannot be listed is a diagnostic, and the others are read', async (t) => {
+  const files = memorySource({ 'good/a.rst': '`req~a~1`\n\nT\n' });
+  const source = {
+    ...files,
+    list: (path: string) => {
+      if (path === 'bad') throw new Error('EACCES: permission denied');
+      return files.list(path);
+    },
+  };
+  const { items, diagnostics } = await importFiles(source, ['bad', 'good']);
+  t.equal(items.length, 1);
+  t.match(diagnostics, [{ code: 'file-unreadable', message: /EACCES/, place: { path: 'bad' } }]);
+});

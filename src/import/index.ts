@@ -1,5 +1,5 @@
 /** Import: from files to items. One importer is one line in the table. */
-import { compareDiagnostics, type Diagnostic, diagnostic } from '../core/diagnostic.js';
+import { compareDiagnostics, type Diagnostic, diagnostic, type Place } from '../core/diagnostic.js';
 import type { FileSource } from '../core/file-source.js';
 import type { Item } from '../core/item.js';
 import { decode } from './decode.js';
@@ -73,15 +73,24 @@ export async function importFiles(source: FileSource, paths: readonly string[]):
 function noItems(paths: readonly string[], files: number): Diagnostic {
   const where = paths.map((path) => `'${path}'`).join(', ');
   const extensions = IMPORTERS.flatMap((importer) => importer.extensions).join(', ');
-  return diagnostic('no-items', `no specification item in ${where} (${files} files read; ${extensions})`);
+  return diagnostic(
+    'no-items',
+    `no specification item in ${where} (${files} ${files === 1 ? 'file' : 'files'} read; ${extensions})`,
+  );
 }
 
 function findFiles(source: FileSource, paths: readonly string[], diagnostics: Diagnostic[]): string[] {
   const files = new Set<string>();
   for (const given of paths) {
-    const found = source.list(given);
+    const place = { path: given, line: 1, column: 1, offset: 0 };
+    let found: readonly string[] | undefined;
+    try {
+      found = source.list(given);
+    } catch (error) {
+      diagnostics.push(unreadable(given, error, place));
+      continue;
+    }
     if (found === undefined) {
-      const place = { path: given, line: 1, column: 1, offset: 0 };
       diagnostics.push(diagnostic('path-missing', `there is no file or folder '${given}'`, place));
       continue;
     }
@@ -92,6 +101,11 @@ function findFiles(source: FileSource, paths: readonly string[], diagnostics: Di
     }
   }
   return [...files].sort();
+}
+
+function unreadable(path: string, error: unknown, place: Place): Diagnostic {
+  const reason = error instanceof Error ? error.message : String(error);
+  return diagnostic('file-unreadable', `'${path}' cannot be read: ${reason}`, place);
 }
 
 function samePath(a: string, b: string): boolean {
@@ -110,8 +124,7 @@ function importFile(source: FileSource, path: string, importText: ImportText): I
   try {
     bytes = source.read(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { items: [], diagnostics: [diagnostic('file-unreadable', `'${path}' cannot be read: ${reason}`, place)] };
+    return { items: [], diagnostics: [unreadable(path, error, place)] };
   }
   const text = decode(bytes, path);
   if (typeof text !== 'string') return { items: [], diagnostics: [text] };

@@ -15,7 +15,11 @@ export function traceTerminal({ trace, diagnostics }: TraceReport, options: Repo
   const lines = trace.items.filter((linked) => linked.defect).flatMap((linked) => defectLines(linked, options));
   if (lines.length > 0) lines.push('');
   const errors = diagnostics.filter(({ severity }) => severity === 'error').length;
-  const counts = [counted(items, 'item'), counted(defects, 'defect'), ...(errors === 0 ? [] : [counted(errors, 'error')])];
+  const counts = [
+    counted(items, 'item'),
+    counted(defects, 'defect'),
+    ...(errors === 0 ? [] : [counted(errors, 'error')]),
+  ];
   lines.push(`${defects + errors === 0 ? colour.good('✔') : colour.bad('✘')} ${counts.join(', ')}`);
   return `${lines.join('\n')}\n`;
 }

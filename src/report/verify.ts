@@ -45,14 +45,20 @@ function cellLines(
     if (check.requirement !== row.id || check.column !== key) continue;
     const good = check.outcome === 'pass';
     const mark = good ? colour.good('✔') : check.outcome === 'not run' ? colour.warning('·') : colour.bad('✘');
-    lines.push(`    ${mark} ${inert(check.check)} ${colour.faint(`(${counted(check.assertions, 'assertion')})`)}`);
+    const count = `(${counted(check.assertions, 'assertion')})`;
+    const [title = '', ...more] = wrapped(`${inert(check.check)} ${count}`, width - 6);
+    const whole = more.length === 0 && title.endsWith(` ${count}`);
+    lines.push(`    ${mark} ${whole ? `${title.slice(0, -count.length)}${colour.faint(count)}` : title}`);
+    lines.push(...more.map((line) => `      ${line}`));
     if (good || check.message === undefined) continue;
     lines.push(...wrapped(inert(check.message), width - 8).map((line) => `        ${colour.bad(line)}`));
     if (check.place !== undefined) lines.push(`        ${colour.faint(inert(formatPlace(check.place)))}`);
   }
   for (const mutant of matrix.mutants) {
     if (mutant.requirement !== row.id || mutant.column !== key || mutant.state === 'killed') continue;
-    lines.push(`    ${colour.warning(`mutant ${mutant.state}`)}: ${inert(mutant.mutant)}`);
+    const state = `mutant ${mutant.state}`;
+    const [first = '', ...rest] = wrapped(inert(mutant.mutant), width - 6 - state.length);
+    lines.push(`    ${colour.warning(state)}: ${first}`, ...rest.map((line) => `      ${line}`));
     if (mutant.message !== undefined)
       lines.push(...wrapped(inert(mutant.message), width - 8).map((line) => `        ${line}`));
   }

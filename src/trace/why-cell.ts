@@ -42,6 +42,15 @@ export function explainCells(start: LinkedItem, matrix: Matrix, columns: readonl
   }));
 }
 
+/** What would mend a file of checks, if it was not loaded: what the diagnostic about it advises. */
+function mendOfFile(place: Place | undefined, matrix: Matrix): string | undefined {
+  const unloaded = ['check-outdated-build', 'check-does-not-load'];
+  const said = matrix.diagnostics.find((one) => unloaded.includes(one.code) && one.place?.path === place?.path);
+  if (said === undefined) return undefined;
+  const hint = said.hint?.replace(/\.$/, '') ?? 'Mend the file, so that its checks can be loaded';
+  return `${hint.slice(0, 1).toLowerCase()}${hint.slice(1)}`;
+}
+
 /** What lies behind a cell, and what would mend it. */
 function explainCell({ item }: LinkedItem, cell: Cell, column: string, matrix: Matrix): Consequence {
   const checks = matrix.checks.filter((check) => check.requirement === item.id && check.column === column);
@@ -64,7 +73,7 @@ function explainCell({ item }: LinkedItem, cell: Cell, column: string, matrix: M
       const misbound = matrix.bindings.find((one) => one.status !== 'bound' && one.items.includes(item.id));
       const mend =
         check !== undefined
-          ? 'let the check come to its end: it must pass or fail by an assertion'
+          ? (mendOfFile(check.place, matrix) ?? 'let the check come to its end: it must pass or fail by an assertion')
           : mutant !== undefined
             ? 'let the mutant make a small mistake that the check can observe, not one that breaks the run'
             : `bind the check to ${item.id} after reviewing it`;

@@ -98,6 +98,23 @@ t.test('cells are explained from the parent down, worst verdict first', async (t
   ]);
 });
 
+t.test('a file of checks that was not loaded is mended as its diagnostic advises', async (t) => {
+  const place = { path: 'checks/lamp.check.ts', line: 1, column: 1, offset: 0 };
+  const result = { ...record('dsn~a~1', 'dist/lamp.check.js', 'error'), message: 'it is older than its source', place };
+  const told = (hint?: string) => {
+    const found = { code: 'check-outdated-build', severity: 'error', message: 'x', place } as const;
+    const matrix = fold({
+      lines: ['dsn~a~1'],
+      declared: [check('dsn~a~1', 'dist/lamp.check.js')],
+      records: [result],
+      diagnostics: [hint === undefined ? found : { ...found, hint }],
+    });
+    return why(linkItems(items('dsn~a~1')), 'dsn~a~1', matrix)?.explanations[0];
+  };
+  t.match(told('Build the project again.'), { cause: /^error on/, mend: 'build the project again', place });
+  t.match(told(), { mend: 'mend the file, so that its checks can be loaded' });
+});
+
 t.test('a requirement above others is told by its own checks only where they are the cause', async (t) => {
   const lines = ['req~a~1 needs dsn', 'dsn~b~1 covers req~a~1'];
   const matrix = fold({

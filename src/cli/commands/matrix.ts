@@ -1,13 +1,14 @@
 /** `tracewright matrix`: the coverage matrix. */
-import { nearestIds } from '../../core/nearest.js';
+
 import type { Matrix } from '../../core/matrix.js';
+import { nearestIds } from '../../core/nearest.js';
 import { VERDICTS, type Verdict } from '../../core/verdict.js';
 import { judgeMatrix } from '../../matrix/judge.js';
 import { MATRIX_REPORTERS, type Reporter } from '../../report/index.js';
 import { evaluate } from '../evaluate.js';
 import { CommandError } from '../exit.js';
-import type { CommonOptions } from '../main.js';
-import { reportOptions, reporterOf, statusOf, tell } from '../reporting.js';
+import type { CommonOptions } from '../program.js';
+import { reporterOf, reportOptions, statusOf, tell } from '../reporting.js';
 import { deliver, openSession } from '../session.js';
 
 interface MatrixOptions extends CommonOptions {
@@ -25,6 +26,8 @@ export async function run(paths: readonly string[], options: MatrixOptions): Pro
   const failOn = (options.failOn ?? []).map(verdictNamed);
   const session = openSession(options, paths, options.output !== undefined);
   const { matrix } = await evaluate(session, {
+    // What stands outside of a part of the tree is no concern of a matrix of that part.
+    ...(session.partial ? { select: (items) => items.map(({ item }) => item.id) } : {}),
     platforms: options.platform,
     mutants: options.strength === false ? 'none' : 'all',
   });

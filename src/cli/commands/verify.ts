@@ -6,10 +6,10 @@ import { transcriptText } from '../../report/transcript.js';
 import { verifyText } from '../../report/verify.js';
 import { type Evaluation, evaluate } from '../evaluate.js';
 import { CommandError, EXIT } from '../exit.js';
-import type { CommonOptions } from '../main.js';
+import type { CommonOptions } from '../program.js';
 import { reportOptions, statusOf, tell } from '../reporting.js';
 import { selectMany } from '../select.js';
-import { type Session, deliver, openSession } from '../session.js';
+import { deliver, openSession, type Session } from '../session.js';
 
 interface VerifyOptions extends CommonOptions {
   readonly platform?: readonly string[];
@@ -24,7 +24,18 @@ interface VerifyOptions extends CommonOptions {
 export async function run(words: readonly string[], options: VerifyOptions): Promise<number> {
   const session = openSession(options, options.tree ?? []);
   if (session.configuration.checks === undefined) {
-    throw new CommandError('no-checks', 'The configuration names no checks', "Give 'checks' a bench and files in tracewright.config.json.");
+    throw new CommandError(
+      'no-checks',
+      'The configuration names no checks',
+      "Give 'checks' a bench and files in tracewright.config.json.",
+    );
+  }
+  if (options.strength === false && options.mutant !== undefined) {
+    throw new CommandError(
+      'options-conflict',
+      'Options --mutant and --no-strength exclude each other',
+      'Leave one of them out.',
+    );
   }
   const evaluation = await evaluate(session, {
     select: (items) => {
@@ -32,7 +43,8 @@ export async function run(words: readonly string[], options: VerifyOptions): Pro
       return (words.length === 0 ? all : selectMany(all, words)).map(({ id }) => id);
     },
     platforms: options.platform,
-    mutants: options.strength === false ? 'none' : options.mutant === undefined ? 'all' : { titleContains: options.mutant },
+    mutants:
+      options.strength === false ? 'none' : options.mutant === undefined ? 'all' : { titleContains: options.mutant },
     transcript: options.explain === true ? 'baseline' : 'none',
     listOnly: options.list ?? false,
   });
@@ -43,9 +55,15 @@ export async function run(words: readonly string[], options: VerifyOptions): Pro
     return statusOf(matrix.diagnostics, true);
   }
   const rows = selectedRows(evaluation, words.length === 0);
-  const judgement = judgeVerify(matrix, rows.map(({ id }) => id));
+  const judgement = judgeVerify(
+    matrix,
+    rows.map(({ id }) => id),
+  );
   if (judgement === undefined) {
-    throw new CommandError('nothing-selected', `No requirement with a check is selected: ${selected.join(', ') || 'the tree is empty'}`);
+    throw new CommandError(
+      'nothing-selected',
+      `No requirement with a check is selected: ${selected.join(', ') || 'the tree is empty'}`,
+    );
   }
   await deliver(verifyText({ matrix, rows }, await reportOptions(session)), undefined);
   if (options.explain === true) await explain(evaluation, session);
@@ -67,7 +85,8 @@ function listing({ run, selected, matrix }: Evaluation): string {
     const mutants = run.mutants.filter(({ violates }) => violates.includes(id));
     if (checks.length === 0) continue;
     lines.push(id);
-    for (const { check, aspect } of checks) lines.push(`  check   ${check}${aspect === undefined ? '' : ` (${aspect})`}`);
+    for (const { check, aspect } of checks)
+      lines.push(`  check   ${check}${aspect === undefined ? '' : ` (${aspect})`}`);
     for (const { mutant } of mutants) lines.push(`  mutant  ${mutant}`);
   }
   return lines.length === 0 ? 'no checks\n' : `${lines.join('\n')}\n`;
@@ -79,7 +98,9 @@ async function explain({ records, matrix, selected }: Evaluation, session: Sessi
   const wanted = told.filter((record) => selected.includes(record.requirement));
   const record: ResultRecord | undefined = wanted.find(({ outcome }) => outcome !== 'pass') ?? wanted[0];
   if (record?.transcript === undefined) return;
-  const column = matrix.columns.find(({ platform, object }) => platform === record.platform && object === record.object);
+  const column = matrix.columns.find(
+    ({ platform, object }) => platform === record.platform && object === record.object,
+  );
   const cell = column && matrix.rows.find(({ id }) => id === record.requirement)?.verdicts[column.key];
   const text = transcriptText(
     {

@@ -36,7 +36,6 @@ export function permissionFor(privileged: boolean, write: boolean, execute: bool
  */
 /** Device types: nGnRnE 0, nGnRE 1, nGRE 2, GRE 3. */
 export const DEVICE_NGNRNE = 0;
-export const DEVICE_NGNRE = 1;
 export const DEVICE_GRE = 3;
 export const NORMAL_NON_CACHEABLE = 0x5;
 export const NORMAL_WRITE_BACK = 0xf;

@@ -210,8 +210,70 @@ t.test('an inline need that is no artifact type is taken and is an error', async
   );
 });
 
+t.test('a need that is no bullet is an error: without it the item would pass for covered', async (t) => {
+  for (const line of ['dsn', ' dsn', '    - dsn', '\u2022 dsn', '\u00a0- dsn', '1. dsn', '`dsn`,']) {
+    t.same(codes('`req~a~1`', '', 'Needs:', line), ['needs-not-taken'], line);
+  }
+  t.same(codes('`req~a~1`', '', 'Needs:', ' - impl', '   which nothing covers yet'), ['list-text'], 'a comment on one');
+});
+
+t.test('Covers and Needs that name nothing are errors; Depends and Tags decide nothing', async (t) => {
+  const { items, diagnostics } = read(
+    '`req~a~1`',
+    '',
+    'T',
+    '',
+    'Needs:',
+    '',
+    'dsn',
+    '',
+    'Covers:',
+    '',
+    '`req~b~1`',
+    '',
+    'T',
+  );
+  t.same(
+    items.map((item) => item.id),
+    ['req~a~1', 'req~b~1'],
+  );
+  t.match(diagnostics, [
+    { code: 'list-empty', place: { line: 5, column: 1 } },
+    { code: 'list-empty', place: { line: 9, column: 1 } },
+  ]);
+  t.same(codes('`req~a~1`', '', 'Needs:', '', '1. dsn'), ['list-empty'], 'a numbered list is no list of bullets');
+  t.same(
+    codes('`req~a~1`', '', 'Needs:', '', '.. comment', ' - dsn'),
+    ['list-empty'],
+    'a comment takes in what is indented',
+  );
+  t.same(codes('`req~a~1`', '', 'T', '', 'Depends:', '', 'Tags:'), []);
+  t.same(codes('`req~a~1`', '', 'Needs:', ' - XenD2'), ['list-bullet-empty'], 'one error is enough');
+});
+
+t.test('an id that was meant to begin an item is an error: below a title, or with a list behind it', async (t) => {
+  const rest = ['', 'Text.', '', 'Covers:', ' - `feat~x~1`'];
+  for (const line of [' `req~a~1`', '- `req~a~1`', '\u200freq~a~1', '1. req~a~1']) {
+    const { diagnostics } = read(line, ...rest);
+    const found = diagnostics.filter((finding) => finding.code === 'id-not-taken');
+    t.match(found, [{ place: { line: 1, column: line.indexOf('req') + 1 } }], `above Covers: ${line}`);
+  }
+  for (const line of [' `req~a~1`', '\u200freq~a~1']) {
+    t.ok(codes('Title', '=====', '', line, '', 'Text.').includes('id-not-taken'), `below a title: ${line}`);
+  }
+  t.notOk(
+    codes('See also', '========', '', '- `req~a~1`', '- `req~b~1`').includes('id-not-taken'),
+    'a list of references',
+  );
+  t.notOk(codes(' `req~a~1`', '', 'Text.').includes('id-not-taken'), 'in a quote');
+  t.notOk(codes('It is `req~a~1`', ...rest).includes('id-not-taken'), 'in a sentence');
+});
+
+t.test('a revision in digits of another script is malformed', async (t) => {
+  t.match(read('`req~a~\u0661`').diagnostics, [{ code: 'id-malformed', message: /digits 0 to 9/ }]);
+});
+
 t.test('text in a list is a warning, and so is a bullet behind text', async (t) => {
-  t.same(codes('`req~a~1`', '', 'Needs:', 'dsn'), ['list-text']);
   t.same(codes('`req~a~1`', '', 'Tags:', 'blue'), ['list-text']);
   const { items, diagnostics } = read('`req~a~1`', '', 'Covers:', ' - `x~a~1`', '', 'And also:', '', '- `x~b~1`');
   t.same(texts(items[0]?.covers), ['x~a~1', 'x~b~1']);
@@ -225,6 +287,11 @@ t.test('labels that are not read are reported', async (t) => {
   t.same(codes('`req~a~1`', '', 'Text.', '', ' Covers:', '  - `x~a~1`'), ['list-label-not-taken', 'id-not-taken']);
   t.same(codes('`req~a~1`', '', 'Covers: x~a~1'), ['list-label-not-taken']);
   t.same(codes('`req~a~1`', '', 'covers:'), ['list-label-not-taken']);
+  t.same(codes('`req~a~1`', '', 'Cover:'), ['list-label-not-taken']);
+  t.same(codes('`req~a~1`', '', 'Needs', '', ' - dsn'), ['list-label-not-taken']);
+  t.same(codes('`req~a~1`', '', 'What one', 'needs', 'is this.'), [], 'prose');
+  t.same(codes('`req~a~1`', '', '\u200bNeeds:', ' - dsn'), ['list-label-not-taken']);
+  t.same(codes('`req~a~1`', '', 'T', '', 'Needs', '-----', '', ' - dsn'), ['list-label-not-taken']);
   t.same(codes('`req~a~1`', '', '**Rationale:**'), ['label-not-taken']);
   t.same(codes('`req~a~1`', '', 'Rationale: inline'), ['label-not-taken']);
   t.same(codes('`req~a~1`', '', 'Rationale:', 'x', '', 'Rationale:', 'y'), ['label-repeated']);

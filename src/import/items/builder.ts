@@ -15,11 +15,11 @@ import type { Diagnostic, Place } from '../../core/diagnostic.js';
 import { formatId, type Item, type ItemStatus } from '../../core/item.js';
 import type { LineTable } from '../lines.js';
 import { Draft, NO_MENTIONS } from './draft.js';
-import { Findings } from './findings.js';
+import { Findings, type StrayId } from './findings.js';
 import { findForward } from './forward.js';
 import { readBullet, readInlineList, takeInline } from './list-entry.js';
 import { OffSwitch } from './off-switch.js';
-import { type Label, type ListPart, labelAt } from './parts.js';
+import { type Label, type ListPart, labelAt, labelLookAlike } from './parts.js';
 import { isWord, normalisedId, readId, readRevision, scanId } from './scan-id.js';
 import { Upcoming } from './upcoming.js';
 
@@ -52,6 +52,10 @@ export class ItemBuilder {
   /** The section title with nothing but blank lines since. */
   private titlePlace: Place | undefined = undefined;
   private titleEnd = 0;
+  /** The `Covers:` or `Needs:` into which nothing was read yet, while nothing else was said about that. */
+  private unfilled: { readonly text: string; readonly place: Place } | undefined = undefined;
+  /** An id outside any item that stands alone on its line, but where it begins none. */
+  private stray: StrayId | undefined = undefined;
 
   constructor(source: string, lines: LineTable, path: string) {
     this.source = source;
@@ -75,9 +79,12 @@ export class ItemBuilder {
     }
     // A title that is an id begins an item without a title, as OpenFastTrace has it.
     if (start === this.lines.start[k] && this.tilde.within(start, end) && this.beginItem(start, end, false)) return;
-    const label = this.draft.open ? labelAt(this.source, start, end) : undefined;
-    if (label?.list) this.findings.label(label, start, `'${label.text}' is underlined and read as a title`);
+    const label = this.draft.open
+      ? (labelAt(this.source, start, end) ?? labelLookAlike(this.source, start, end))
+      : undefined;
+    if (label?.list) this.findings.label(label, start, `'${this.source.slice(start, end)}' is read as a title`);
     this.endItem();
+    this.stray = undefined;
     this.titlePlace = this.findings.at(start);
     this.titleEnd = end;
   }
@@ -95,7 +102,7 @@ export class ItemBuilder {
       this.draft.text?.cut(this.source);
       return;
     }
-    if (kind === 'comment') this.draft.text?.cut(this.source);
+    if (kind === 'comment') this.commentLine(content, end);
     else if (kind === 'verbatim') this.verbatimLine(start, content, end);
     else this.textLine(start, content, end, inParagraph);
   }
@@ -105,6 +112,14 @@ export class ItemBuilder {
     this.endItem();
     this.offSwitch.finish();
     return { items: this.items, diagnostics: this.findings.diagnostics };
+  }
+
+  /** A link that is commented out of a list is worth a note. */
+  private commentLine(content: number, end: number): void {
+    const { draft, findings } = this;
+    draft.text?.cut(this.source);
+    const inList = draft.open && draft.part !== 'id' && draft.text === undefined;
+    if (inList && this.tilde.within(content, end)) findings.mentioned(content, end);
   }
 
   private verbatimLine(start: number, content: number, end: number): void {
@@ -142,12 +157,20 @@ export class ItemBuilder {
     this.running = true;
   }
 
-  /** Text that belongs to no item. A look-alike right below a title, alone on its line, was meant to begin one. */
+  /**
+   * Text that belongs to no item. A look-alike that is alone on its line was meant to begin one if it stands right below a
+   * title and is no bullet, or if the label of a list comes after it.
+   */
   private outsideText(content: number, end: number, tilde: boolean): void {
     if (tilde) {
-      const alone = this.titlePlace !== undefined && end - content < 200 && !/\s/.test(this.source.slice(content, end));
-      if (alone) this.findings.notTaken(content, end);
-      else this.findings.mentioned(content, end);
+      const { findings } = this;
+      const alone = findings.aloneAt(content, end);
+      const unbroken = end - content < 200 && !/\s/.test(this.source.slice(content, end));
+      if (this.titlePlace !== undefined && (unbroken || alone?.plain === true)) findings.notTaken(content, end);
+      else {
+        findings.mentioned(content, end);
+        this.stray = alone;
+      }
     }
     this.titlePlace = undefined;
     this.running = true;
@@ -199,8 +222,10 @@ export class ItemBuilder {
 
   private endItem(): void {
     this.titlePlace = undefined;
+    this.stray = undefined;
     const { draft } = this;
     if (!draft.open) return;
+    this.settleList();
     const item = draft.finish(this.source, this.normalise);
     this.items.push(item);
     if (draft.labels === 0 && item.description === '') {
@@ -212,7 +237,11 @@ export class ItemBuilder {
     const { draft, findings } = this;
     const behind = start + label.text.length;
     if (!draft.open) {
-      if (behind === end) findings.report('label-outside-item', `'${label.text}' stands outside any item`, start);
+      if (behind === end) {
+        findings.report('label-outside-item', `'${label.text}' stands outside any item`, start);
+        if (this.stray !== undefined && label.list) findings.strayId(this.stray);
+        this.stray = undefined;
+      }
       return false;
     }
     if (label.part === 'status') return this.takeStatus(start, behind, end);
@@ -229,13 +258,26 @@ export class ItemBuilder {
       findings.report('label-repeated', `'${label.text}' comes twice in ${draft.id}`, start);
     draft.labels |= label.bit;
     draft.text?.cut(this.source);
+    this.settleList();
     draft.part = label.part;
     draft.closed = false;
     const { text } = draft;
     if (text) text.place ??= findings.at(start);
     for (const mention of inline) takeInline(draft, findings, label.part as ListPart, mention);
+    // An empty `Depends:` or `Tags:`, as templates have them, changes nothing.
+    const decides = label.part === 'covers' || label.part === 'needs';
+    if (decides && inline.length === 0) this.unfilled = { text: label.text, place: findings.at(start) };
     this.titlePlace = undefined;
     return true;
+  }
+
+  /** A list that decides about coverage and names nothing: what was meant to stand in it was not read. */
+  private settleList(): void {
+    const { unfilled, draft } = this;
+    if (unfilled === undefined) return;
+    this.unfilled = undefined;
+    const hint = 'write a bullet for each below it, or take the label out';
+    this.findings.reportAt('list-empty', `'${unfilled.text}' of ${draft.id} names nothing`, unfilled.place, hint);
   }
 
   private takeStatus(start: number, behind: number, end: number): boolean {
@@ -298,18 +340,28 @@ export class ItemBuilder {
     const { draft, findings } = this;
     const code = this.source.charCodeAt(content);
     const bullet = content - start <= 3 && (code === 43 || code === 42 || code === 45);
-    if (bullet && readBullet(this.source, draft, findings, content, end)) return;
+    if (bullet && readBullet(this.source, draft, findings, content, end)) {
+      this.unfilled = undefined;
+      return;
+    }
     if (draft.closed) {
       this.running = true;
       if (tilde) findings.mentioned(content, end);
       return;
     }
-    if (tilde && findings.notTaken(content, end)) return;
+    if (tilde && findings.notTaken(content, end)) {
+      this.unfilled = undefined;
+      return;
+    }
     const beside = findings.line > 0 && this.lines.content[findings.line - 1]! < this.lines.end[findings.line - 1]!;
     if (content === start && !bullet && !inParagraph && !beside) {
       // A paragraph at the first column behind a blank line: notes behind the last item of a page, for example.
       draft.closed = true;
       this.running = true;
+      return;
+    }
+    if (draft.part === 'needs' && findings.needNotTaken(content, end)) {
+      this.unfilled = undefined;
       return;
     }
     findings.report('list-text', `this line of '${draft.part}' of ${draft.id} is no bullet and is not read`, content);

@@ -4,13 +4,30 @@ import type { LineTable } from '../lines.js';
 import { type Label, labelLookAlike } from './parts.js';
 import { findLookAlike } from './scan-id.js';
 
-const COLON = 58;
-const ASTERISK = 42;
+/** Blanks and characters without width, bullets of all kinds, quotes. */
+const LEAD = '[\\s\\p{Cf}`\'"*+>|\\u2022\\u2023\\u2043\\u00b7\\u2013\\u2014-]*';
+const ENUMERATOR = '(?:\\(?[0-9A-Za-z#]{1,3}[.)]\\s+)?';
+const QUOTES = '[\\s\\p{Cf}`\'"*]*';
 /** What may stand before a look-alike that was meant as an id: blanks, bullets, an enumerator, quotes. */
-const LEADING = /^[\s`'"*+>|-]*(?:\(?[0-9A-Za-z#]{1,3}[.)]\s+)?[\s`'"*]*$/;
+const LEADING = new RegExp(`^${LEAD}${ENUMERATOR}${QUOTES}$`, 'u');
+const PLAIN = /^[\s\p{Cf}`'"]*$/u;
+const TRAILING = new RegExp(`^${QUOTES}$`, 'u');
+const ONE_WORD = new RegExp(`^${LEAD}${ENUMERATOR}${QUOTES}(\\w+)[\\s\\p{Cf}\`'"*.,;]*$`, 'u');
+/** Last characters of lines that {@link labelLookAlike} may take. */
+const LABEL_ENDS = /[:*_s\p{Cf}]/u;
 const LONGEST_LEAD = 40;
 const LONGEST_SHOWN = 120;
 const MALFORMED = /^(?:`?[A-Za-z_]\w*~[\w.~-]+`?|`[^`~]+~[^`]*`)$/;
+
+/** An id that stands alone on its line, with its place. */
+export interface StrayId {
+  readonly text: string;
+  readonly place: Place;
+  /** True if nothing but blanks and quotes stand before it: no bullet, no number. */
+  readonly plain: boolean;
+}
+
+const HINT_ID = 'an id begins an item at the first column, and is a link behind a bullet of Covers or Depends';
 
 /** Collects the findings of one file. */
 export class Findings {
@@ -40,8 +57,8 @@ export class Findings {
     this.diagnostics.push(diagnostic(code, message, this.at(offset), hint));
   }
 
-  reportAt(code: DiagnosticCode, message: string, place: Place): void {
-    this.diagnostics.push(diagnostic(code, message, place));
+  reportAt(code: DiagnosticCode, message: string, place: Place, hint?: string): void {
+    this.diagnostics.push(diagnostic(code, message, place, hint));
   }
 
   /** A label that is not read as one: an error where a list would get lost. */
@@ -52,8 +69,7 @@ export class Findings {
 
   /** Reports a line of text that was probably meant as a label. */
   labelLookAlike(content: number, end: number, lineStart: number): void {
-    const last = this.source.charCodeAt(end - 1);
-    if (last !== COLON && last !== ASTERISK) return;
+    if (!LABEL_ENDS.test(this.source[end - 1]!)) return;
     const label = labelLookAlike(this.source, content, end);
     if (!label) return;
     if (this.source.slice(content, end) !== label.text) {
@@ -63,13 +79,14 @@ export class Findings {
     }
   }
 
-  /** An id whose revision is too large. */
+  /** An id whose revision is too large, or written with digits that are not those from 0 to 9. */
   revision(start: number, end: number): void {
-    this.report(
-      'id-revision-too-large',
-      `the revision of '${this.source.slice(start, end).slice(-80)}' is above 2147483647`,
-      start,
-    );
+    const shown = this.source.slice(start, end).slice(-80);
+    if (/[0-9]$/.test(shown)) {
+      this.report('id-revision-too-large', `the revision of '${shown}' is above 2147483647`, start);
+    } else {
+      this.report('id-malformed', `the revision of '${shown}' is not written with the digits 0 to 9`, start);
+    }
   }
 
   /**
@@ -95,8 +112,32 @@ export class Findings {
       return false;
     }
     const shown = this.source.slice(found.start, Math.min(found.end, found.start + LONGEST_SHOWN));
-    const hint = 'an id begins an item at the first column, and is a link behind a bullet of Covers or Depends';
-    this.report('id-not-taken', `'${shown}' looks like an id but is not read as one`, found.start, hint);
+    this.report('id-not-taken', `'${shown}' looks like an id but is not read as one`, found.start, HINT_ID);
+    return true;
+  }
+
+  /** The look-alike that a line consists of, apart from bullets and quotes around it. */
+  aloneAt(content: number, end: number): StrayId | undefined {
+    if (end - content > LONGEST_SHOWN + LONGEST_LEAD) return undefined;
+    const found = findLookAlike(this.source, content, end);
+    if (!found) return undefined;
+    const lead = this.source.slice(content, found.start);
+    if (!LEADING.test(lead) || !TRAILING.test(this.source.slice(found.end, end))) return undefined;
+    const plain = PLAIN.test(lead);
+    return { text: this.source.slice(found.start, found.end), place: this.at(found.start), plain };
+  }
+
+  /** An id further up that was meant to begin an item: the label of a list comes after it. */
+  strayId({ text, place }: StrayId): void {
+    this.reportAt('id-not-taken', `'${text}' looks like an id but is not read as one`, place, HINT_ID);
+  }
+
+  /** Reports a line of `Needs:` that is one word but no bullet. True if it is. */
+  needNotTaken(content: number, end: number): boolean {
+    const word = end - content > LONGEST_SHOWN ? undefined : ONE_WORD.exec(this.source.slice(content, end))?.[1];
+    if (word === undefined) return false;
+    const hint = `write '- ${word}', indented by three blanks at most`;
+    this.report('needs-not-taken', `the type '${word}' is not read: this line of 'needs' is no bullet`, content, hint);
     return true;
   }
 

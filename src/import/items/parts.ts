@@ -53,15 +53,19 @@ const LONGEST = Math.max(...LABELS.map((label) => label.text.length));
 
 /**
  * The label that a line was probably meant to be: alone on its line but indented, in other case, with blanks before the
- * colon, in bold, or with a second colon. Undefined for a line that is a label or is nothing like one.
+ * colon, in bold, with a second colon, or in the singular; the label of a list also without its colon, in its own case.
+ * Undefined for a line that is nothing like one.
  */
 export function labelLookAlike(text: string, at: number, end: number): Label | undefined {
-  if (end - at > LONGEST + 16 || text.charCodeAt(end - 1) > 127) return undefined;
+  if (end - at > LONGEST + 16) return undefined;
   const bare = text
     .slice(at, end)
-    .replace(/[\s*_]+/g, '')
-    .replace(/:+$/, ':')
-    .toLowerCase();
-  if (!bare.endsWith(':')) return undefined;
-  return LABELS.find((label) => label.text.toLowerCase() === bare);
+    .replace(/[\s*_\p{Cf}]+/gu, '')
+    .replace(/:+$/, ':');
+  if (!bare.endsWith(':')) return LABELS.find(({ list, text: label }) => list && label === `${bare}:`);
+  const lower = bare.toLowerCase();
+  const plural = `${lower.slice(0, -1)}s:`;
+  return LABELS.find(
+    ({ list, text: label }) => label.toLowerCase() === lower || (list && label.toLowerCase() === plural),
+  );
 }

@@ -65,9 +65,12 @@ export function importMarkdown(text: string, path: string): Imported {
     return { items: [], diagnostics: [diagnostic('markdown-too-deep', message, at)] };
   }
   let roles: LineRole[];
+  let open: Nodes | undefined;
   try {
     // micromark leaves a byte order mark out of its offsets; a blank in its place keeps them.
-    roles = rolesOf(parser.parse(text.startsWith('\ufeff') ? ` ${text.slice(1)}` : text), text, lines);
+    const root = parser.parse(text.startsWith('\ufeff') ? ` ${text.slice(1)}` : text);
+    roles = rolesOf(root, text, lines);
+    open = unclosed(root, text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return {
@@ -82,7 +85,33 @@ export function importMarkdown(text: string, path: string): Imported {
     if (typeof role === 'string') builder.line(k, role);
     else builder.title(k, role.titleStart, role.titleEnd);
   }
-  return builder.finish();
+  const imported = builder.finish();
+  if (open !== undefined) {
+    const { line, column, offset = 0 } = open.position!.start;
+    const what = open.type === 'code' ? 'fenced code' : 'HTML';
+    const message = `this ${what} never ends, so nothing down to the end of the file is read`;
+    imported.diagnostics.push(diagnostic('markdown-unclosed', message, { path, line, column, offset }, 'close it'));
+  }
+  return imported;
+}
+
+/** What else would be read: an id, or a label. */
+const WORTH_READING = /[A-Za-z]~[^~\s]+~[0-9]|^(?:Covers|Depends|Needs|Tags|Status):/m;
+
+/** The block that takes in the rest of the file because it is not closed, if it holds anything that would be read. */
+function unclosed(root: Root, text: string): Nodes | undefined {
+  const last = root.children[root.children.length - 1];
+  if (last === undefined || kindOf(last, text) === undefined || last.type === 'table') return undefined;
+  const { start, end } = last.position!;
+  const source = text.slice(start.offset, end.offset);
+  const lines = source.split(/\r\n|\r|\n/);
+  const closing = lines.length > 1 ? lines[lines.length - 1]!.trim() : '';
+  const fence = /^(?:`{3,}|~{3,})/.exec(source)?.[0];
+  const ends =
+    fence === undefined
+      ? /-->|<\/(?:pre|script|style|textarea)>/i.test(source)
+      : closing.startsWith(fence) && closing.replaceAll(fence[0]!, '') === '';
+  return ends || !WORTH_READING.test(source) ? undefined : last;
 }
 
 /** The first line with more container marks at its beginning, or more indentation of a bullet, than can be read; or -1. */

@@ -109,6 +109,27 @@ t.test('HTML comments, tables and preformatted HTML hold no items', async (t) =>
   );
 });
 
+t.test('what never ends and takes in items or labels is an error', async (t) => {
+  const codes = (...lines: string[]) => read(...lines).diagnostics.map((finding) => finding.code);
+  for (const opening of ['```', '~~~~', '<!--', '<pre>']) {
+    const { items, diagnostics } = read('# T', '', opening, '', '`req~a~1`', '', 'Needs: dsn');
+    t.same(items, []);
+    t.match(diagnostics, [{ code: 'markdown-unclosed', place: { line: 3, column: 1 } }], opening);
+  }
+  t.same(codes('`req~a~1`', '', 'T', '', '```', 'x', '', 'Needs:', '- dsn'), ['markdown-unclosed'], 'a label');
+  t.same(codes('````', '`req~a~1`', '```'), ['markdown-unclosed'], 'a shorter fence ends nothing');
+  t.same(codes('```', 'an example', ''), [], 'nothing is lost');
+  t.same(codes('```', '`req~a~1`', '````', ''), []);
+  t.same(codes('<!--', '`req~a~1`', '-->'), []);
+});
+
+t.test('a heading that names a list is an error', async (t) => {
+  for (const heading of ['## Needs', '## Needs:', '### **Covers**']) {
+    const { diagnostics } = read('`req~a~1`', '', 'T', '', heading, '', '- dsn');
+    t.match(diagnostics, [{ code: 'list-label-not-taken', place: { line: 5 } }], heading);
+  }
+});
+
 t.test('oft:off and oft:on work in HTML comments', async (t) => {
   t.same(
     read('<!-- oft:off -->', '', '`req~a~1`', '', '<!-- oft:on -->', '', '`req~b~1`', '', 'T').items.map(
