@@ -54,45 +54,34 @@ function readAndSplit(files: readonly string[]): number {
   return lines;
 }
 
-interface TreeTimes {
-  readonly split: number;
-  readonly analyse: number;
-  readonly tree: number;
-  readonly residentMiB: number;
-}
+/** What is measured of a tree, each in a process of its own so that neither memory nor warmth is shared. */
+type TreeMeasure = 'analyse : split' | 'milliseconds to analyse' | 'tree : split' | 'resident MiB';
 
-/** Times of one tree, measured in this process, which is a fresh one. */
-async function treeTimes(root: string, files: readonly string[], withTree: boolean): Promise<TreeTimes> {
-  const rounds = 3;
+async function measureTree(measure: TreeMeasure, root: string, files: readonly string[]): Promise<number> {
+  const analyseOnce = () => milliseconds(() => analyse(diskSource(root), { paths: ['.'] }));
+  if (measure === 'resident MiB') {
+    await analyseOnce();
+    return process.resourceUsage().maxRSS / 1024;
+  }
+  const processor = unified().use(rstParse);
+  const parseOnce = () =>
+    milliseconds(() => {
+      for (const file of files) processor.parse(readFileSync(file, 'utf8'));
+    });
   const split: number[] = [];
-  const analysed: number[] = [];
-  const tree: number[] = [];
-  for (let round = 0; round < rounds; round++) {
+  const measured: number[] = [];
+  for (let round = 0; round < 3; round++) {
     split.push(await milliseconds(() => readAndSplit(files)));
-    analysed.push(await milliseconds(() => analyse(diskSource(root), { paths: ['.'] })));
+    measured.push(await (measure === 'tree : split' ? parseOnce() : analyseOnce()));
   }
-  const residentMiB = process.resourceUsage().maxRSS / 1024;
-  if (withTree) {
-    const processor = unified().use(rstParse);
-    tree.push(
-      await milliseconds(() => {
-        for (const file of files) processor.parse(readFileSync(file, 'utf8'));
-      }),
-    );
-  }
-  return { split: median(split), analyse: median(analysed), tree: median(tree.length === 0 ? [0] : tree), residentMiB };
+  return measure === 'milliseconds to analyse' ? median(measured) : median(measured) / median(split);
 }
 
-/** The same in a child process, so that its memory is its own. */
-function treeTimesApart(root: string, files: readonly string[], withTree: boolean): TreeTimes {
-  const input = JSON.stringify({ root, files, withTree });
-  const child = spawnSync('node', [fileURLToPath(import.meta.url), '--tree-times'], {
-    input,
-    encoding: 'utf8',
-    maxBuffer: 1e9,
-  });
+function measureApart(measure: TreeMeasure, { root, files }: ReturnType<typeof writeTree>): number {
+  const input = JSON.stringify({ measure, root, files });
+  const child = spawnSync('node', [fileURLToPath(import.meta.url), '--tree'], { input, encoding: 'utf8' });
   if (child.status !== 0) throw new Error(`measuring failed: ${child.stderr}`);
-  return JSON.parse(child.stdout) as TreeTimes;
+  return JSON.parse(child.stdout) as number;
 }
 
 function importFigures(): Figure[] {
@@ -100,21 +89,20 @@ function importFigures(): Figure[] {
   try {
     const small = writeTree(folder, 10_000);
     const large = writeTree(folder, 100_000);
-    const one = treeTimesApart(small.root, small.files, false);
-    const ten = treeTimesApart(large.root, large.files, false);
-    const tree = treeTimesApart(large.root, large.files, true);
+    const ten = measureApart('milliseconds to analyse', large) / measureApart('milliseconds to analyse', small);
+    const name = 'import and trace of 100,000 items';
     return [
       {
-        what: 'import and trace of 100,000 items : read and split into lines',
-        value: ten.analyse / ten.split,
+        what: `${name} : read and split into lines`,
+        value: measureApart('analyse : split', large),
         bound: 10,
         unit: '×',
       },
-      { what: 'resident memory of that', value: ten.residentMiB, bound: 500, unit: 'MiB' },
-      { what: 'import and trace of 100,000 items : of 10,000', value: ten.analyse / one.analyse, bound: 12, unit: '×' },
+      { what: `resident memory of the ${name}`, value: measureApart('resident MiB', large), bound: 500, unit: 'MiB' },
+      { what: `${name} : of 10,000`, value: ten, bound: 12, unit: '×' },
       {
         what: 'syntax tree of 100,000 items : read and split into lines',
-        value: tree.tree / tree.split,
+        value: measureApart('tree : split', large),
         bound: 25,
         unit: '×',
       },
@@ -176,9 +164,9 @@ function print(figures: readonly Figure[]): boolean {
   return met;
 }
 
-if (process.argv[2] === '--tree-times') {
-  const { root, files, withTree } = JSON.parse(readFileSync(0, 'utf8'));
-  console.log(JSON.stringify(await treeTimes(root, files, withTree)));
+if (process.argv[2] === '--tree') {
+  const { measure, root, files } = JSON.parse(readFileSync(0, 'utf8'));
+  console.log(JSON.stringify(await measureTree(measure, root, files)));
 } else {
   const hardware = [
     ...benchTranslations().map(({ name, reads, ratio }) => ({

@@ -26,11 +26,13 @@ import type { Access, HardwareEvent } from '../src/hw/observer.js';
 const STE_WORDS = STE_BYTES / 4;
 const REGISTER_NAMES = new Map(Object.entries(REGISTER).map(([name, offset]) => [offset as number, name]));
 
-/** The fields of an entry that are not zero, its configuration by name. */
+/** The fields of an entry that are not zero; its configuration by name, also where that is zero. */
 function describeSte(words: Uint32Array): string {
+  const fields = describe(STE, words);
+  if (get(words, STE.V) === 0) return fields || 'all zero';
   const config = get(words, STE.CONFIG);
   const name = Object.entries(STE_CONFIG).find(([, value]) => value === config)?.[0] ?? String(config);
-  return describe(STE, words).replace(/\bCONFIG=\S+/, `CONFIG=${name}`) || 'all zero';
+  return fields.replace(/^V=1( CONFIG=\S+)?/, `V=1 CONFIG=${name}`);
 }
 
 /** A run of second-level (or all linear) stream table entries. */

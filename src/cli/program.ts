@@ -5,13 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CommandError, EXIT } from './exit.js';
+import type { CommonOptions } from './options.js';
 import { writeStdout } from './output.js';
-
-/** Options that every command has. */
-export interface CommonOptions {
-  readonly config?: string;
-  readonly color?: boolean;
-}
 
 interface OptionEntry {
   readonly flags: string;

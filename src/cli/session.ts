@@ -5,8 +5,8 @@ import { colourLevel } from './colour.js';
 import { type Configuration, type LimitsConfiguration, loadConfiguration } from './config.js';
 import { diskSource } from './disk-source.js';
 import { CommandError, EXIT } from './exit.js';
+import type { CommonOptions } from './options.js';
 import { writeStdout, writeWholeFile } from './output.js';
-import type { CommonOptions } from './program.js';
 
 /** Width of a report that goes to no terminal. */
 const DEFAULT_WIDTH = 120;

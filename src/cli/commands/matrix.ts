@@ -7,7 +7,7 @@ import { judgeMatrix } from '../../matrix/judge.js';
 import { MATRIX_REPORTERS, type Reporter } from '../../report/index.js';
 import { evaluate } from '../evaluate.js';
 import { CommandError } from '../exit.js';
-import type { CommonOptions } from '../program.js';
+import type { CommonOptions } from '../options.js';
 import { reporterOf, reportOptions, statusOf, tell } from '../reporting.js';
 import { deliver, openSession } from '../session.js';
 

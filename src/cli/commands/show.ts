@@ -1,7 +1,7 @@
 /** `tracewright show`: one item with its links, checks and evidence. */
 import { itemText } from '../../report/item.js';
 import { evaluate } from '../evaluate.js';
-import type { CommonOptions } from '../program.js';
+import type { CommonOptions } from '../options.js';
 import { reportOptions, statusOf, tell } from '../reporting.js';
 import { selectOne, withAllBelow } from '../select.js';
 import { deliver, openSession } from '../session.js';

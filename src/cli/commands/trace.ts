@@ -3,7 +3,7 @@ import { analyse } from '../../engine/analyse.js';
 import { judgeTrace } from '../../matrix/judge.js';
 import { type Reporter, TRACE_REPORTERS } from '../../report/index.js';
 import type { TraceReport } from '../../report/trace-report.js';
-import type { CommonOptions } from '../program.js';
+import type { CommonOptions } from '../options.js';
 import { reporterOf, reportOptions, statusOf, tell } from '../reporting.js';
 import { deliver, openSession } from '../session.js';
 

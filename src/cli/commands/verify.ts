@@ -6,7 +6,7 @@ import { transcriptText } from '../../report/transcript.js';
 import { verifyText } from '../../report/verify.js';
 import { type Evaluation, evaluate } from '../evaluate.js';
 import { CommandError, EXIT } from '../exit.js';
-import type { CommonOptions } from '../program.js';
+import type { CommonOptions } from '../options.js';
 import { reportOptions, statusOf, tell } from '../reporting.js';
 import { selectMany } from '../select.js';
 import { deliver, openSession, type Session } from '../session.js';

@@ -3,7 +3,7 @@
 import { whyText } from '../../report/why.js';
 import { why } from '../../trace/why.js';
 import { evaluate } from '../evaluate.js';
-import type { CommonOptions } from '../program.js';
+import type { CommonOptions } from '../options.js';
 import { reportOptions, statusOf } from '../reporting.js';
 import { selectOne, withAllBelow } from '../select.js';
 import { deliver, openSession } from '../session.js';
