@@ -80,32 +80,39 @@ function checks(bindings: readonly CheckBinding[], id: string, { colour }: Repor
   return [colour.strong('checks'), ...lines];
 }
 
-function evidence(matrix: Matrix, id: string, { colour }: ReportOptions): string[] {
+function evidence(matrix: Matrix, id: string, options: ReportOptions): string[] {
   const row = matrix.rows.find((one) => one.id === id && !one.repeated);
   if (row === undefined || matrix.columns.length === 0) return [];
   return [
-    colour.strong('evidence'),
-    ...matrix.columns.flatMap(({ key }) => [...columnLines(matrix, row, key, colour)]),
+    options.colour.strong('evidence'),
+    ...matrix.columns.flatMap(({ key }) => [...columnLines(matrix, row, key, options)]),
   ];
 }
 
-function columnLines(matrix: Matrix, row: MatrixRow, key: string, colour: ReportOptions['colour']): string[] {
+/** Where the text of a check or a mutant begins, and its further lines. */
+const EVIDENCE_INDENT = 18;
+
+function columnLines(matrix: Matrix, row: MatrixRow, key: string, { colour, width }: ReportOptions): string[] {
   const cell = row.verdicts[key];
   if (cell === undefined) return [];
-  const reason = cell.reason === undefined ? '' : `  ${inert(cell.reason)}`;
-  const lines = [`  ${padded(inert(key), 16)}${verdictPaint(colour, cell.verdict)(cellText(row, cell))}${reason}`];
-  if (cell.note !== undefined) lines.push(`    ${inert(cell.note)}`);
+  const text = cellText(row, cell);
+  const lines = [`  ${padded(inert(key), 16)}${verdictPaint(colour, cell.verdict)(text)}`];
+  for (const said of [cell.reason, cell.note]) {
+    if (said !== undefined) lines.push(...wrapped(inert(said), width - 4).map((line) => `    ${line}`));
+  }
+  const say = (state: string, paint: (text: string) => string, what: string) => {
+    const [first = '', ...more] = wrapped(inert(what), width - EVIDENCE_INDENT);
+    lines.push(`    ${paint(padded(state, EVIDENCE_INDENT - 4))}${first}`);
+    lines.push(...more.map((line) => ' '.repeat(EVIDENCE_INDENT) + line));
+  };
   for (const check of matrix.checks) {
     if (check.requirement !== row.id || check.column !== key) continue;
     const strength = check.ran === 0 ? '' : `, kills ${check.killed} of ${check.ran}`;
-    lines.push(
-      `    ${padded(check.outcome, 14)}${inert(check.check)} (${counted(check.assertions, 'assertion')}${strength})`,
-    );
+    say(check.outcome, (text) => text, `${check.check} (${counted(check.assertions, 'assertion')}${strength})`);
   }
   for (const mutant of matrix.mutants) {
     if (mutant.requirement !== row.id || mutant.column !== key) continue;
-    const state = (mutant.state === 'killed' ? colour.faint : colour.warning)(padded(mutant.state, 14));
-    lines.push(`    ${state}mutant: ${inert(mutant.mutant)}`);
+    say(mutant.state, mutant.state === 'killed' ? colour.faint : colour.warning, `mutant: ${mutant.mutant}`);
   }
   return lines;
 }
