@@ -2,6 +2,7 @@
 import { pa } from '../../src/hw/address.js';
 import { maddr } from '../../src/xen/frames.js';
 import { mutant } from '../bench.js';
+import { withSmmuv3 } from '../with-smmuv3.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_configure_iommu_at_boot~1'] };
 
@@ -157,8 +158,7 @@ mutant('the root that a stream had first stays in its entry for every later doma
       attachStream: (state, context, streamId) => {
         const root = roots.get(streamId) ?? maddr(context.root);
         roots.set(streamId, root);
-        const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, s2Ttb: () => root } };
-        return xen.smmuv3.attachStream({ ...state, steps }, context, streamId);
+        return xen.smmuv3.attachStream(withSmmuv3(state, { s2Ttb: () => root }), context, streamId);
       },
     },
   };

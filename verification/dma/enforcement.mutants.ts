@@ -5,6 +5,7 @@ import { encode, put } from '../../src/hw/bits.js';
 import { CMD, CMD_TLBI, OPCODE, STE_CONFIG } from '../../src/hw/iommu/smmuv3/layout.js';
 import { gfn, mfn } from '../../src/xen/frames.js';
 import { mutant } from '../bench.js';
+import { withSmmuv3 } from '../with-smmuv3.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_use_iommu_to_enforce_dma_ops_from_dev~1'] };
 
@@ -191,8 +192,7 @@ mutant('the records of the IOMMU are read, and it is not told', VIOLATES, (xen) 
   smmuv3: {
     ...xen.smmuv3,
     drainEvents: (state, smmu) => {
-      const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, writeRegister: () => {} } };
-      return xen.smmuv3.drainEvents({ ...state, steps }, smmu);
+      return xen.smmuv3.drainEvents(withSmmuv3(state, { writeRegister: () => {} }), smmu);
     },
   },
 }));

@@ -4,6 +4,7 @@ import { STE_CONFIG } from '../../src/hw/iommu/smmuv3/layout.js';
 import { requesterId } from '../../src/hw/machine.js';
 import { maddr, maddrToMfn } from '../../src/xen/frames.js';
 import { mutant } from '../bench.js';
+import { withSmmuv3 } from '../with-smmuv3.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_enable_iommu_to_perform_dma_remapping_for_dev~1'] };
 
@@ -52,14 +53,11 @@ mutant('a new owner is written into the entry, and the SMMU not told', VIOLATES,
   smmuv3: {
     ...xen.smmuv3,
     installSte: (state, smmu, streamId, words) => {
-      const { steps } = state;
-      const quiet = { ...steps, smmuv3: { ...steps.smmuv3, invalidateSte: () => 0, prefetchSte: () => 0 } };
-      return xen.smmuv3.installSte({ ...state, steps: quiet }, smmu, streamId, words);
+      const quiet = withSmmuv3(state, { invalidateSte: () => 0, prefetchSte: () => 0 });
+      return xen.smmuv3.installSte(quiet, smmu, streamId, words);
     },
     installAbortSte: (state, smmu, streamId) => {
-      const { steps } = state;
-      const quiet = { ...steps, smmuv3: { ...steps.smmuv3, invalidateSte: () => 0 } };
-      return xen.smmuv3.installAbortSte({ ...state, steps: quiet }, smmu, streamId);
+      return xen.smmuv3.installAbortSte(withSmmuv3(state, { invalidateSte: () => 0 }), smmu, streamId);
     },
   },
 }));

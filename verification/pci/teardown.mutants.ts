@@ -1,6 +1,7 @@
 /** Mistakes in taking devices from a domain that is destroyed. */
 import type { PciDevice } from '../../src/xen/xen.js';
 import { mutant } from '../bench.js';
+import { withSmmuv3 } from '../with-smmuv3.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_deassign_pci_dev_from_dom~1'] };
 
@@ -132,8 +133,7 @@ mutant('the entry of a stream is made to abort, and the IOMMU keeps the old one'
   smmuv3: {
     ...xen.smmuv3,
     installAbortSte: (state, smmu, streamId) => {
-      const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, invalidateSte: () => 0 } };
-      return xen.smmuv3.installAbortSte({ ...state, steps }, smmu, streamId);
+      return xen.smmuv3.installAbortSte(withSmmuv3(state, { invalidateSte: () => 0 }), smmu, streamId);
     },
   },
 }));
@@ -211,8 +211,7 @@ mutant('translations of a tag are invalidated before the last stream leaves it',
         smmu.vmids.release(vmid);
         return 0;
       };
-      const steps = { ...state.steps, smmuv3: { ...state.steps.smmuv3, freeVmid } };
-      return xen.iommu.deassignDevice({ ...state, steps }, domain, device);
+      return xen.iommu.deassignDevice(withSmmuv3(state, { freeVmid }), domain, device);
     },
   },
 }));

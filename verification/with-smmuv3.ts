@@ -1,0 +1,7 @@
+/** For mutants: a mistake that one step of the SMMUv3 driver makes, and that the same step called by others does not. */
+import type { Xen, XenSteps } from '../src/xen/index.js';
+
+/** Xen's state as a step sees it that is handed other steps of the driver than everybody else. */
+export function withSmmuv3(state: Xen, replaced: Partial<XenSteps['smmuv3']>): Xen {
+  return { ...state, steps: { ...state.steps, smmuv3: { ...state.steps.smmuv3, ...replaced } } };
+}
