@@ -12,7 +12,9 @@ import { bindChecks, diagnoseMutants } from '../matrix/bind.js';
 import { foldMatrix } from '../matrix/matrix.js';
 import { CommandError } from './exit.js';
 import { limitsOf, takeLane } from './lane-ahead.js';
-import { onInterrupt, progressLine, type Session } from './session.js';
+import type { CommonOptions } from './options.js';
+import { selectOne, withAllBelow } from './select.js';
+import { onInterrupt, openSession, progressLine, type Session } from './session.js';
 
 /** What to evaluate. */
 export interface EvaluationRequest {
@@ -47,11 +49,6 @@ const NO_RUN: CheckRun = {
   diagnostics: [],
 };
 
-/** Reads and links the session's tree. */
-export function analyseTree(session: Session): Promise<Analysis> {
-  return analyse(session.source, { paths: session.tree, types: session.configuration.types });
-}
-
 /** Evaluates a session's tree. A lane has been forked ahead and starts while the tree is being read. */
 export async function evaluate(session: Session, request: EvaluationRequest): Promise<Evaluation> {
   const { checks, root } = session.configuration;
@@ -61,7 +58,7 @@ export async function evaluate(session: Session, request: EvaluationRequest): Pr
   let prepared: PreparedLane | undefined;
   try {
     if (checks !== undefined) prepared = takeLane(session.configuration, checks);
-    const analysis = await analyseTree(session);
+    const analysis = await analyse(session.source, { paths: session.tree, types: session.configuration.types });
     const selected = request.select?.(analysis.trace.items) ?? analysis.trace.items.map(({ item }) => item.id);
     let run = NO_RUN;
     if (checks !== undefined && prepared !== undefined) {
@@ -83,7 +80,7 @@ export async function evaluate(session: Session, request: EvaluationRequest): Pr
       progress.clear();
       requirePlatforms(run, request.platforms);
     }
-    return { analysis, ...fold(session, request, analysis, run), run, selected };
+    return { analysis, ...fold(session, request, analysis, run, selected), run, selected };
   } finally {
     prepared?.dispose();
     release();
@@ -105,9 +102,10 @@ function fold(
   request: EvaluationRequest,
   analysis: Analysis,
   run: CheckRun,
+  selected: readonly string[],
 ): { matrix: Matrix; records: readonly ResultRecord[] } {
   const { trace } = analysis;
-  const wanted = request.select === undefined ? undefined : new Set(request.select(trace.items));
+  const wanted = request.select === undefined ? undefined : new Set(selected);
   // A check of another revision concerns a requirement as well, though its own id was not asked for.
   const concerned = new Set([...(wanted ?? [])].map(withoutRevision));
   const isConcerned = ({ requirement }: { readonly requirement: string }) =>
@@ -148,4 +146,34 @@ function chosenMutants(run: CheckRun, text: string): CheckRun['mutants'] {
     `No mutant's title holds '${text}'`,
     'tracewright verify --list lists them.',
   );
+}
+
+/** Options of the commands that are about one item. */
+export interface ItemOptions extends CommonOptions {
+  readonly strength?: boolean;
+  readonly tree?: readonly string[];
+}
+
+/** One item, evaluated with all that is below it. */
+export interface ItemEvaluation extends Evaluation {
+  readonly session: Session;
+  readonly id: string;
+}
+
+/**
+ * Evaluates the item that a word means, and all below it.
+ * @throws CommandError if the word means none, or several
+ */
+export async function evaluateItem(word: string, options: ItemOptions): Promise<ItemEvaluation> {
+  const session = openSession(options, options.tree ?? []);
+  const named = (items: readonly LinkedItem[]) =>
+    selectOne(
+      items.map(({ item }) => item),
+      word,
+    ).id;
+  const evaluation = await evaluate(session, {
+    select: (items) => withAllBelow(items, named(items)),
+    mutants: options.strength === false ? 'none' : 'all',
+  });
+  return { ...evaluation, session, id: named(evaluation.analysis.trace.items) };
 }

@@ -176,16 +176,22 @@ mutant('the frame behind a base address register is mapped with it', VIOLATES, (
   },
 }));
 
-mutant('the tag of a domain is given back when the first of its devices leaves', VIOLATES, (xen) => ({
-  ...xen,
-  iommu: {
-    ...xen.iommu,
-    releaseContext: (state, context) =>
-      context.devices.size > 0
-        ? state.steps.smmuv3.destroyContext(state, context)
-        : xen.iommu.releaseContext(state, context),
-  },
-}));
+const REMAPPING = 'XenSwdgn~passthrough_enable_iommu_to_perform_dma_remapping_for_dev~1';
+
+mutant(
+  'the tag of a domain is given back when the first of its devices leaves',
+  { violates: [...VIOLATES.violates, REMAPPING] },
+  (xen) => ({
+    ...xen,
+    iommu: {
+      ...xen.iommu,
+      releaseContext: (state, context) =>
+        context.devices.size > 0
+          ? state.steps.smmuv3.destroyContext(state, context)
+          : xen.iommu.releaseContext(state, context),
+    },
+  }),
+);
 
 mutant('the records of the IOMMU are read, and it is not told', VIOLATES, (xen) => ({
   ...xen,

@@ -117,17 +117,6 @@ mutant('the span of a second-level stream table is half of what it has', VIOLATE
   },
 }));
 
-mutant('the tag of a domain is given back when the first of its devices leaves', VIOLATES, (xen) => ({
-  ...xen,
-  iommu: {
-    ...xen.iommu,
-    releaseContext: (state, context) =>
-      context.devices.size > 0
-        ? state.steps.smmuv3.destroyContext(state, context)
-        : xen.iommu.releaseContext(state, context),
-  },
-}));
-
 mutant('every device that is added is given a second-level stream table of its own', VIOLATES, (xen) => ({
   ...xen,
   smmuv3: {
