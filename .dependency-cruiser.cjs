@@ -48,7 +48,7 @@ module.exports = {
     ),
     only(
       'hw-ground',
-      '^src/hw/(transaction|memory|bus|observer|latency|machine|index)\\.ts$',
+      '^src/hw/(transaction|memory|bus|observer|latency|machine|interrupt|index)\\.ts$',
       ['^src/hw/[^/]+\\.ts$'],
       'memory, bus and ports know no device',
     ),
@@ -69,6 +69,24 @@ module.exports = {
       '^src/hw/cpu/',
       ['^src/hw/[^/]+\\.ts$', '^src/hw/(cpu|paging)/'],
       'a CPU walks tables and knows no device',
+    ),
+    only(
+      'gic-knows-no-device',
+      '^src/hw/gic/',
+      ['^src/hw/[^/]+\\.ts$', '^src/hw/gic/'],
+      'an interrupt controller sees lines and messages, not who drives them',
+    ),
+    only(
+      'platform-devices-know-no-bus-but-theirs',
+      '^src/hw/platform/',
+      ['^src/hw/[^/]+\\.ts$', '^src/hw/platform/'],
+      'a device sees a port, not what stands behind it',
+    ),
+    only(
+      'ipmmu-alone',
+      '^src/hw/iommu/ipmmu/',
+      ['^src/hw/[^/]+\\.ts$', '^src/hw/(iommu/ipmmu|paging)/'],
+      'one IOMMU never looks into another',
     ),
     only(
       'smmuv3-alone',

@@ -6,7 +6,7 @@ import { DtsError, readDts } from '../firmware/dts.js';
 import { decodeFdt } from '../firmware/fdt.js';
 import { sameTree } from '../firmware/tree.test-support.js';
 import { pa } from '../hw/address.js';
-import { formatSbdf } from '../hw/machine.js';
+import { formatSbdf, type Sbdf } from '../hw/machine.js';
 import type { Problem } from '../hw/observer.js';
 import { loadBoard } from './board.js';
 import { BoardError } from './board-error.js';
@@ -92,7 +92,8 @@ t.test('the blob is in memory, without the parameters of the model', async (t) =
 
 t.test('DMA passes the SMMU as it comes out of reset', async (t) => {
   const machine = board.power();
-  for (const { sbdf, name } of machine.endpoints.list) {
+  for (const { endpoint, name } of machine.endpoints.list) {
+    const sbdf = endpoint as Sbdf;
     const bytes = Uint8Array.of(1, 2, 3, sbdf.device, sbdf.function);
     t.same(
       machine.endpoints.dma(sbdf, { write: true, hi: 8, lo: 0x8000_0ffe, data: bytes }),

@@ -1,5 +1,13 @@
 /** DMA on command of a check, by the address of the endpoint. */
-import { type DmaCommand, type DmaResult, type EndpointPort, formatSbdf, type Sbdf } from '../hw/machine.js';
+import {
+  type DmaCommand,
+  type DmaResult,
+  type Endpoint,
+  type EndpointPort,
+  formatSbdf,
+  type Sbdf,
+  type SignalResult,
+} from '../hw/machine.js';
 import type { DmaDevice } from '../hw/pci/dma-device.js';
 import type { PciFunction } from '../hw/pci/pci-function.js';
 import type { RootComplex } from '../hw/pci/root-complex.js';
@@ -14,15 +22,16 @@ export class BoardEndpoints implements EndpointPort {
     this.#endpoints = endpoints;
   }
 
-  get list(): readonly { readonly name: string; readonly sbdf: Sbdf }[] {
+  get list(): readonly { readonly name: string; readonly endpoint: Endpoint }[] {
     return this.#rootComplexes
       .flatMap((rootComplex) => [...rootComplex.functions()])
       .filter(({ fn }) => this.#endpoints.has(fn))
-      .map(({ sbdf }) => ({ name: formatSbdf(sbdf), sbdf }))
+      .map(({ sbdf }) => ({ name: formatSbdf(sbdf), endpoint: sbdf }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  #find(sbdf: Sbdf): DmaDevice {
+  #find(sbdf: Endpoint): DmaDevice {
+    if (typeof sbdf === 'string') throw new RangeError(`there is no platform device ${sbdf}`);
     const devfn = (sbdf.device << 3) | sbdf.function;
     const rootComplex = this.#rootComplexes.find((r) => r.options.segment === sbdf.segment);
     const fn = rootComplex?.bus.find(sbdf.bus, rootComplex.options.firstBus)?.function(devfn);
@@ -32,11 +41,21 @@ export class BoardEndpoints implements EndpointPort {
     throw new RangeError(`no endpoint ${formatSbdf(sbdf)} takes commands; these do: ${known}`);
   }
 
-  dma(sbdf: Sbdf, command: DmaCommand): DmaResult {
+  dma(sbdf: Endpoint, command: DmaCommand): DmaResult {
     return this.#find(sbdf).run(command);
   }
 
-  start(sbdf: Sbdf, command: DmaCommand): () => DmaResult | undefined {
+  start(sbdf: Endpoint, command: DmaCommand): () => DmaResult | undefined {
     return this.#find(sbdf).start(command);
   }
+
+  signal(_endpoint: Endpoint, _vector: number): SignalResult {
+    return 'disabled';
+  }
+
+  setLine(_endpoint: Endpoint, _index: number, _level: boolean): void {}
+
+  unplug(_sbdf: Sbdf): void {}
+
+  plug(_sbdf: Sbdf): void {}
 }

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { pa } from '../hw/address.js';
-import { formatSbdf, type Sbdf } from '../hw/machine.js';
+import type { Sbdf } from '../hw/machine.js';
 import { loadBoard } from './board.js';
 import type { BoardMachine } from './machine.js';
 
@@ -50,7 +50,7 @@ t.test('buses are numbered depth first, and every bridge reaches all that is beh
       endpoint('3', '<0 0 0x1000>'),
   );
   t.same(
-    machine.endpoints.list.map(({ sbdf }) => formatSbdf(sbdf)),
+    machine.endpoints.list.map(({ name }) => name),
     ['0000:02:03.0', '0000:04:00.0', '0000:05:00.0', '0000:08:00.0'],
   );
   const numbers = (bus: number, device: number) => config(machine, { bus, device, function: 0 }, 0x18, 4) & 0xff_ffff;

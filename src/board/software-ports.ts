@@ -6,7 +6,7 @@
  * writes nothing, and is reported as misuse by who made it.
  */
 import { hex, type Pa } from '../hw/address.js';
-import type { Bus } from '../hw/bus.js';
+import type { Bus, Initiator } from '../hw/bus.js';
 import type { Latency } from '../hw/latency.js';
 import type { MemoryPort, MmioPort, Value64 } from '../hw/machine.js';
 import type { ByteRange, PhysicalMemory } from '../hw/memory.js';
@@ -165,6 +165,7 @@ const REGISTER_ACCESS = 8;
 export class BoardMmio implements MmioPort {
   readonly #on: Interconnect;
   readonly #config: readonly Region[];
+  readonly #cpus: Initiator[] = [];
 
   constructor(on: Interconnect, config: readonly Region[]) {
     this.#on = on;
@@ -188,9 +189,14 @@ export class BoardMmio implements MmioPort {
     );
   }
 
-  #read(address: number, width: 1 | 2 | 4 | 8): Value64 {
+  #initiator(cpu: number): Initiator {
+    this.#cpus[cpu] ??= { cpu };
+    return this.#cpus[cpu];
+  }
+
+  #read(address: number, width: 1 | 2 | 4 | 8, cpu: number): Value64 {
     const { bus, memory } = this.#on;
-    const result = memory.contains(address, 1) ? 'RAM is no device' : bus.read(address, width);
+    const result = memory.contains(address, 1) ? 'RAM is no device' : bus.read(address, width, this.#initiator(cpu));
     const isAborted = typeof result === 'string';
     const hi = isAborted ? 0xffff_ffff : result.hi;
     const lo = isAborted ? ALL_ONES[width] : result.value;
@@ -199,26 +205,27 @@ export class BoardMmio implements MmioPort {
     return { hi, lo };
   }
 
-  #write(address: number, width: 1 | 2 | 4 | 8, hi: number, lo: number): void {
+  #write(address: number, width: 1 | 2 | 4 | 8, hi: number, lo: number, cpu: number): void {
     const { bus, memory } = this.#on;
-    const error = memory.contains(address, 1) ? 'RAM is no device' : bus.write(address, width, lo, hi);
+    const from = this.#initiator(cpu);
+    const error = memory.contains(address, 1) ? 'RAM is no device' : bus.write(address, width, lo, hi, from);
     if (error !== undefined) this.#abort('device write', address, width, error);
     this.#done(true, address, width, hi >>> 0, lo >>> 0);
   }
 
-  read(address: Pa, width: 1 | 2 | 4): number {
-    return this.#read(address, width).lo;
+  read(address: Pa, width: 1 | 2 | 4, cpu = 0): number {
+    return this.#read(address, width, cpu).lo;
   }
 
-  write(address: Pa, width: 1 | 2 | 4, value: number): void {
-    this.#write(address, width, 0, value);
+  write(address: Pa, width: 1 | 2 | 4, value: number, cpu = 0): void {
+    this.#write(address, width, 0, value, cpu);
   }
 
-  read64(address: Pa): Value64 {
-    return this.#read(address, 8);
+  read64(address: Pa, cpu = 0): Value64 {
+    return this.#read(address, 8, cpu);
   }
 
-  write64(address: Pa, hi: number, lo: number): void {
-    this.#write(address, 8, hi, lo);
+  write64(address: Pa, hi: number, lo: number, cpu = 0): void {
+    this.#write(address, 8, hi, lo, cpu);
   }
 }

@@ -11,12 +11,23 @@ import type { PhysicalMemory } from './memory.js';
 /** Width of a register access in bytes. 8-byte accesses reach a device as two of 4, the lower half first. */
 export type Width = 1 | 2 | 4 | 8;
 
+/**
+ * Who makes an access, for the few devices that ask: banked registers tell CPUs apart, and an interrupt translation service
+ * knows a message by its device.
+ */
+export interface Initiator {
+  /** Number of the CPU. */
+  readonly cpu?: number;
+  /** DeviceID that the system gives the requester of a message (Arm IHI 0069 5.2); never part of the data. */
+  readonly deviceId?: number;
+}
+
 /** A device with registers. Offsets are relative to its region; values are unsigned 32-bit numbers. */
 export interface RegisterDevice {
   /** Reads 1, 2 or 4 naturally aligned bytes. Undefined: the device does not take such an access there. */
-  readRegister(offset: number, width: 1 | 2 | 4): number | undefined;
+  readRegister(offset: number, width: 1 | 2 | 4, from?: Initiator): number | undefined;
   /** Writes 1, 2 or 4 naturally aligned bytes. False: the device does not take such an access there. */
-  writeRegister(offset: number, width: 1 | 2 | 4, value: number): boolean;
+  writeRegister(offset: number, width: 1 | 2 | 4, value: number, from?: Initiator): boolean;
 }
 
 /** Why an access failed on the wire. */
@@ -105,7 +116,7 @@ export class Bus {
   }
 
   /** Reads 1, 2, 4 or 8 naturally aligned bytes of RAM or of a device. */
-  read(address: number, width: Width): ReadResult {
+  read(address: number, width: Width, from?: Initiator): ReadResult {
     if (address % width !== 0) return 'invalid access length';
     const region = this.#find(address);
     if (region === undefined) {
@@ -116,15 +127,21 @@ export class Bus {
     }
     const offset = address - region.base;
     if (offset + width > region.size) return 'invalid access length';
-    const value = region.device.readRegister(offset, width === 8 ? 4 : width);
+    const value = region.device.readRegister(offset, width === 8 ? 4 : width, from);
     if (value === undefined) return 'invalid access length';
     if (width !== 8) return { value, hi: 0 };
-    const hi = region.device.readRegister(offset + 4, 4);
+    const hi = region.device.readRegister(offset + 4, 4, from);
     return hi === undefined ? 'invalid access length' : { value, hi };
   }
 
   /** Writes 1, 2, 4 or 8 naturally aligned bytes to RAM or a device. Undefined: it was taken. */
-  write(address: number, width: Width, value: number, hi = 0): AccessError | undefined {
+  write(
+    address: number,
+    width: Width,
+    value: number,
+    hi = 0,
+    from?: Initiator,
+  ): AccessError | undefined {
     if (address % width !== 0) return 'invalid access length';
     const region = this.#find(address);
     if (region === undefined) {
@@ -137,9 +154,10 @@ export class Bus {
     const offset = address - region.base;
     if (offset + width > region.size) return 'invalid access length';
     if (width !== 8)
-      return region.device.writeRegister(offset, width, value >>> 0) ? undefined : 'invalid access length';
+      return region.device.writeRegister(offset, width, value >>> 0, from) ? undefined : 'invalid access length';
     const taken =
-      region.device.writeRegister(offset, 4, value >>> 0) && region.device.writeRegister(offset + 4, 4, hi >>> 0);
+      region.device.writeRegister(offset, 4, value >>> 0, from) &&
+      region.device.writeRegister(offset + 4, 4, hi >>> 0, from);
     return taken ? undefined : 'invalid access length';
   }
 
@@ -147,7 +165,7 @@ export class Bus {
    * Moves the bytes of a device's request to or from RAM or device registers at a physical address.
    * @returns false if any byte has no target: the whole request is aborted (writes may have reached what came before).
    */
-  transfer(address: number, data: Uint8Array, write: boolean): boolean {
+  transfer(address: number, data: Uint8Array, write: boolean, from?: Initiator): boolean {
     if (write ? this.memory.write(address, data) : this.memory.read(address, data)) return true;
     for (let done = 0; done < data.length; ) {
       const at = address + done;
@@ -156,9 +174,9 @@ export class Bus {
       const view = new DataView(data.buffer, data.byteOffset + done, width);
       if (write) {
         const value = width === 4 ? view.getUint32(0, true) : width === 2 ? view.getUint16(0, true) : view.getUint8(0);
-        if (this.write(at, width, value) !== undefined) return false;
+        if (this.write(at, width, value, 0, from) !== undefined) return false;
       } else {
-        const result = this.read(at, width);
+        const result = this.read(at, width, from);
         if (typeof result === 'string') return false;
         if (width === 4) view.setUint32(0, result.value, true);
         else if (width === 2) view.setUint16(0, result.value, true);

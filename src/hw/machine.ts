@@ -7,6 +7,7 @@
  * Numbers: physical addresses are numbers below 2^52; 64-bit values are pairs of unsigned 32-bit halves, upper first.
  */
 import type { Pa } from './address.js';
+import type { GicSystemRegister, IccRegister } from './interrupt.js';
 import type { ByteRange } from './memory.js';
 import type { Observer } from './observer.js';
 
@@ -42,12 +43,15 @@ export interface MemoryPort {
   readonly ranges: readonly ByteRange[];
 }
 
-/** Device registers at physical addresses, as software at EL2 or in root mode sees them. */
+/**
+ * Device registers at physical addresses, as software at EL2 or in root mode sees them. `cpu` is the one that makes the
+ * access, 0 if absent: banked registers (those of a GICv2) tell by it.
+ */
 export interface MmioPort {
-  read(address: Pa, width: 1 | 2 | 4): number;
-  write(address: Pa, width: 1 | 2 | 4, value: number): void;
-  read64(address: Pa): Value64;
-  write64(address: Pa, hi: number, lo: number): void;
+  read(address: Pa, width: 1 | 2 | 4, cpu?: number): number;
+  write(address: Pa, width: 1 | 2 | 4, value: number, cpu?: number): void;
+  read64(address: Pa, cpu?: number): Value64;
+  write64(address: Pa, hi: number, lo: number, cpu?: number): void;
 }
 
 /** A PCI function: segment, bus, device, function. */
@@ -80,14 +84,41 @@ export interface DmaResult {
   readonly data: Uint8Array | undefined;
 }
 
-/** DMA (and, later, interrupts) on command of a check, as if the device's own driver had asked for it. */
+/** A device that takes commands: a PCI function by its address, a platform device by the path of its device-tree node. */
+export type Endpoint = Sbdf | string;
+
+/**
+ * What became of an interrupt that a device wanted to send as a message.
+ *
+ * - `sent`: the write was completed. Whether it was an interrupt is for the interrupt controller to say.
+ * - `aborted`: the write was terminated on its way.
+ * - `pending`: the vector is masked; its pending bit is set.
+ * - `disabled`: the device has no such vector, or its messages are not enabled.
+ */
+export type SignalResult = 'sent' | 'aborted' | 'pending' | 'disabled';
+
+/** DMA and interrupts on command of a check, as if the device's own driver had asked for it. */
 export interface EndpointPort {
-  /** The endpoints that take commands, by address. */
-  readonly list: readonly { readonly name: string; readonly sbdf: Sbdf }[];
+  /** The endpoints that take commands, by name: `0000:03:00.0`, or the path of a platform device. */
+  readonly list: readonly { readonly name: string; readonly endpoint: Endpoint }[];
   /** Runs one DMA to its end, whatever the machine's latency. */
-  dma(sbdf: Sbdf, command: DmaCommand): DmaResult;
+  dma(endpoint: Endpoint, command: DmaCommand): DmaResult;
   /** Starts one DMA that ends later, when the machine's latency lets it; the result is undefined until then. */
-  start(sbdf: Sbdf, command: DmaCommand): () => DmaResult | undefined;
+  start(endpoint: Endpoint, command: DmaCommand): () => DmaResult | undefined;
+  /**
+   * Wants the interrupt of a message vector: vector `vector` of MSI-X if that is enabled, else of MSI, sent as the device's
+   * capability is programmed now.
+   */
+  signal(endpoint: Endpoint, vector: number): SignalResult;
+  /** Drives a wired interrupt: INTx of a PCI function (`index` 0), or the interrupt `index` of a platform device's node. */
+  setLine(endpoint: Endpoint, index: number, level: boolean): void;
+  /**
+   * Takes a PCI function off its slot, as a surprise removal does: its configuration space reads as all ones, nothing of it
+   * is decoded, nothing leaves it.
+   */
+  unplug(sbdf: Sbdf): void;
+  /** Puts a function back into its slot, as it comes out of reset. */
+  plug(sbdf: Sbdf): void;
 }
 
 /** Where firmware left its description of the machine. */
@@ -109,7 +140,8 @@ export type SystemRegister =
   | 'FAR_EL2'
   | 'HPFAR_EL2'
   | 'ELR_EL2'
-  | 'SPSR_EL2';
+  | 'SPSR_EL2'
+  | GicSystemRegister;
 
 /** TLB maintenance and barriers (Arm DDI 0487 D8.17). IPA operands in bytes. `is`: all CPUs of the inner shareable domain. */
 export type CpuInstruction =
@@ -157,6 +189,9 @@ export type TrapOutcome =
 /** Xen's code at its vector: called at EL2 with the syndrome registers of `cpu` set. */
 export type TrapVector = (cpu: number) => TrapOutcome;
 
+/** Xen's code for interrupts: called at EL2 when a CPU takes a physical IRQ. */
+export type InterruptVector = (cpu: number) => void;
+
 /** The CPUs. A CPU runs Xen (EL2) except inside {@link CpuPort.guest} and {@link CpuPort.hvc}. */
 export interface CpuPort {
   readonly count: number;
@@ -168,6 +203,22 @@ export interface CpuPort {
   execute(cpu: number, instruction: CpuInstruction): void;
   /** Installs what runs at EL2 when a guest traps. */
   setVector(vector: TrapVector): void;
+  /** Installs what runs at EL2 when a physical IRQ is taken there (HCR_EL2.IMO of a guest, or EL2 itself). */
+  setInterruptVector(vector: InterruptVector): void;
+  /**
+   * Lets a CPU go on with physical interrupts unmasked until none is signalled to it: each is taken to the interrupt vector.
+   * A CPU that runs a guest does so before every access of the guest too. Nothing while Xen's own code runs on it.
+   */
+  takeInterrupts(cpu: number): void;
+  /** Whether a virtual IRQ is signalled to the guest that a CPU runs (HCR_EL2.IMO set). Not an access. */
+  virtualInterrupt(cpu: number): boolean;
+  /**
+   * A guest's read of a register of its CPU interface: the virtual one, or a trap (Arm IHI 0069 12.2; HCR_EL2.IMO, ICH_HCR_EL2).
+   * Undefined: the guest takes an exception of its own.
+   */
+  guestRead(cpu: number, register: IccRegister): Value64 | undefined;
+  /** A guest's write of a register of its CPU interface. False: the guest takes an exception of its own. */
+  guestWrite(cpu: number, register: IccRegister, hi: number, lo: number): boolean;
   /** Returns to a guest: what follows on this CPU until {@link leave} is done by `actor`, under the current VTTBR_EL2. */
   enter(cpu: number, actor: string): void;
   /** Back at EL2 (the guest was descheduled). */

@@ -5,6 +5,8 @@
  * 2.2: requests and completions; Arm IHI 0070 3.2: StreamID, SubstreamID, and the attributes of a transaction.)
  */
 
+import type { Initiator } from './bus.js';
+
 /** Address type of a request (PCI Express Base 10.2.2, ATS). */
 export type AddressType = 'untranslated' | 'translation request' | 'translated';
 
@@ -27,6 +29,8 @@ export interface Transaction {
   readonly lo: number;
   /** Bytes to write, or a buffer that a read fills. Its length is the length of the request. */
   readonly data: Uint8Array;
+  /** What the system knows the requester by behind translation; an IOMMU passes it on with the request. */
+  readonly from?: Initiator | undefined;
 }
 
 /**

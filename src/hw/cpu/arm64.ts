@@ -20,6 +20,7 @@
 import { hex, highHalf, join, lowHalf, pa } from '../address.js';
 import { encode, get } from '../bits.js';
 import type { Bus } from '../bus.js';
+import type { IccRegister } from '../interrupt.js';
 import type { Latency } from '../latency.js';
 import type {
   AccessAttributes,
@@ -27,6 +28,7 @@ import type {
   CpuPort,
   GuestAccess,
   GuestResult,
+  InterruptVector,
   SavedBlock,
   SystemRegister,
   TrapOutcome,
@@ -147,6 +149,22 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
 
   setVector(vector: TrapVector): void {
     this.#vector = vector;
+  }
+
+  setInterruptVector(_vector: InterruptVector): void {}
+
+  takeInterrupts(_cpu: number): void {}
+
+  virtualInterrupt(_cpu: number): boolean {
+    return false;
+  }
+
+  guestRead(_cpu: number, _register: IccRegister): Value64 | undefined {
+    return undefined;
+  }
+
+  guestWrite(_cpu: number, _register: IccRegister, _hi: number, _lo: number): boolean {
+    return false;
   }
 
   /** @throws Error if the CPU already runs a guest. */

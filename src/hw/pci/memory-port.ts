@@ -17,10 +17,10 @@ export class MemoryRequestPort implements RequestPort {
   }
 
   request(transaction: Transaction): Completion {
-    const { hi, lo, data, write, pasid, addressType } = transaction;
+    const { hi, lo, data, write, pasid, addressType, from } = transaction;
     const address = join(hi, lo);
     if (pasid !== undefined || addressType !== 'untranslated' || address + data.length > ADDRESS_LIMIT) return 'abort';
-    return this.#bus.transfer(address, data, write) ? 'okay' : 'abort';
+    return this.#bus.transfer(address, data, write, from) ? 'okay' : 'abort';
   }
 
   begin(transaction: Transaction): InFlight {

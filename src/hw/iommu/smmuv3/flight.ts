@@ -70,10 +70,10 @@ export class Flight implements StallableFlight {
   }
 
   #transfer(): boolean {
-    const { data, write } = this.transaction;
+    const { data, write, from: initiator } = this.transaction;
     for (const { address, from, to } of this.#pieces) {
       const part = from === 0 && to === data.length ? data : data.subarray(from, to);
-      if (!this.#bus.transfer(address, part, write)) return false;
+      if (!this.#bus.transfer(address, part, write, initiator)) return false;
     }
     return true;
   }

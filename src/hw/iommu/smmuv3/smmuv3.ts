@@ -146,9 +146,9 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
     if (addressType !== 'untranslated' || (lo & (PAGE_BYTES - 1)) + data.length > PAGE_BYTES) {
       return this.begin(streamId, transaction).land();
     }
-    const { hi, pasid, privileged, write, execute } = transaction;
+    const { hi, pasid, privileged, write, execute, from } = transaction;
     const address = this.#translator.translate(streamId, pasid ?? -1, hi, lo, privileged, write, execute);
-    if (address >= 0) return this.#bus.transfer(address, data, write) ? 'okay' : 'abort';
+    if (address >= 0) return this.#bus.transfer(address, data, write, from) ? 'okay' : 'abort';
     if (address === STALL) return this.begin(streamId, transaction).land();
     if (this.#translator.fault.recorded) this.#events.record(this.#translator.fault);
     if (address !== RAZ_WI) return 'abort';
