@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type Board, loadBoard } from '../src/board/board.js';
 import { defineBench, type Platform, type RunContext } from '../src/check/index.js';
 import { createXen } from '../src/xen/create.js';
+import { DIVERGENCES } from '../src/xen/divergences.js';
 import { type XenSteps, xenSteps } from '../src/xen/steps.js';
 import { APPLICABILITY, FEATURES } from './applicability.js';
 import { PassthroughBench } from './passthrough-bench.js';
@@ -84,6 +85,7 @@ export const { check, mutant, bench } = defineBench<XenSteps, PassthroughBench>(
   platforms: PLATFORMS,
   features: FEATURES,
   applicability: APPLICABILITY,
+  divergences: DIVERGENCES.map(({ commit, ...divergence }) => ({ ...divergence, from: `Xen at ${commit}` })),
   subject: () => xenSteps(),
   start(platform, steps, run) {
     const started = powerOn(platform.name, steps, run);

@@ -11,6 +11,7 @@
  * mutant('the interlock is left out', { violates: ['Req~lamps_exclude~1'] }, (model) => ({ ...model, interlock() {} }));
  * ```
  */
+import type { Divergence } from '../core/matrix.js';
 import type { TranscriptEntry } from '../core/transcript.js';
 import type { ApplicabilityRow } from './applicability.js';
 import { currentCollector } from './collector.js';
@@ -72,6 +73,8 @@ export interface BenchDefinition<Subject, Bench> {
   readonly object: ObjectDefinition;
   readonly platforms: readonly Platform[];
   readonly applicability: readonly ApplicabilityRow[];
+  /** Where the object under check is known to differ from what it stands for; shown with the verdicts. */
+  readonly divergences?: readonly Divergence[];
   /** Every feature there is. If given, a feature outside of it is a mistake in platforms, rows and mutants. */
   readonly features?: readonly string[];
   /** Patterns of further files that results depend on (modules shared by checks), relative to the configuration's folder. */
@@ -197,6 +200,10 @@ function validate<Subject, Bench>(definition: BenchDefinition<Subject, Bench>): 
       throw misuse(`${owner} has needs and no reason`, "Say in 'otherwise' why it is n/a without them");
     }
   };
+  for (const { requirement, platforms } of definition.divergences ?? []) {
+    const strange = platforms?.find((name) => !names.has(name));
+    if (strange) throw misuse(`A divergence of '${requirement}' names the platform '${strange}'`, 'Mend its name');
+  }
   for (const platform of definition.platforms) knows(platform.features, `The platform '${platform.name}'`);
   for (const row of definition.applicability) {
     const owner = `The applicability row for '${row.requirement}'`;

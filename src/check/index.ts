@@ -1,4 +1,6 @@
 /** What authors of benches, checks and mutants import. The engine that runs them is `run.ts`. */
+
+export type { Divergence } from '../core/matrix.js';
 export type { Applicability, ApplicabilityRow, Aspect } from './applicability.js';
 export { applies } from './applicability.js';
 export type {

@@ -131,7 +131,7 @@ export function makeLoader(benchUrl: string): Loader {
 
 /** The bench as plain data. */
 export function describeBench(definition: BenchDefinition<unknown, unknown>): BenchDescription {
-  const { object, platforms, applicability, features, digestFiles } = definition;
+  const { object, platforms, applicability, divergences, features, digestFiles } = definition;
   return {
     object: {
       name: object.name,
@@ -140,6 +140,7 @@ export function describeBench(definition: BenchDefinition<unknown, unknown>): Be
     },
     platforms,
     applicability,
+    divergences: divergences ?? [],
     features,
     digestFiles: digestFiles ?? [],
   };

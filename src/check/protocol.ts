@@ -3,6 +3,7 @@
  * message carries the lane's token, and one without it is ignored. Every order gets one reply, and after it the token
  * with the order's number on standard output and standard error, so that what a check prints is told apart by run.
  */
+import type { Divergence } from '../core/matrix.js';
 import type { Outcome } from '../core/record.js';
 import type { Transcript } from '../core/transcript.js';
 import type { ApplicabilityRow } from './applicability.js';
@@ -40,6 +41,7 @@ export interface BenchDescription {
   };
   readonly platforms: readonly Platform[];
   readonly applicability: readonly ApplicabilityRow[];
+  readonly divergences: readonly Divergence[];
   readonly features: readonly string[] | undefined;
   readonly digestFiles: readonly string[];
 }

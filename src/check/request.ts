@@ -1,6 +1,12 @@
 /** What a run of checks is asked for, and what it gives. */
 import type { Diagnostic } from '../core/diagnostic.js';
-import type { ApplicabilityTable, CheckDeclaration, MatrixColumn, MutantDeclaration } from '../core/matrix.js';
+import type {
+  ApplicabilityTable,
+  CheckDeclaration,
+  Divergence,
+  MatrixColumn,
+  MutantDeclaration,
+} from '../core/matrix.js';
 import type { ResultRecord } from '../core/record.js';
 import type { Platform } from './bench.js';
 import type { CheckConfiguration } from './collect.js';
@@ -46,6 +52,8 @@ export interface CheckRun {
   readonly columns: readonly MatrixColumn[];
   /** The bench's applicability, written out for the requirements and columns. */
   readonly applicability: ApplicabilityTable;
+  /** Where the object under check differs from what it stands for. */
+  readonly divergences: readonly Divergence[];
   readonly platforms: readonly Platform[];
   readonly diagnostics: readonly Diagnostic[];
 }

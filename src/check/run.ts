@@ -68,6 +68,7 @@ const NOTHING: CheckRun = {
   mutants: [],
   columns: [],
   applicability: { notApplicable: [], aspects: [] },
+  divergences: [],
   platforms: [],
   diagnostics: [],
 };
@@ -103,6 +104,7 @@ async function runAll(session: Session, bench: BenchDescription, benchPath: stri
     mutants: [...declared.mutants].sort((a, b) => order([a.mutant, ...a.violates], [b.mutant, ...b.violates])),
     columns: columnsOf(platforms, inputs),
     applicability: writeOut(bench, platforms, request.requirements),
+    divergences: bench.divergences,
     platforms: bench.platforms,
     diagnostics: diagnostics.sort(compareDiagnostics),
   };

@@ -45,6 +45,7 @@ const NO_RUN: CheckRun = {
   mutants: [],
   columns: [],
   applicability: { notApplicable: [], aspects: [] },
+  divergences: [],
   platforms: [],
   diagnostics: [],
 };
@@ -126,6 +127,7 @@ function fold(
       notApplicable: run.applicability.notApplicable.filter(isHere),
       aspects: run.applicability.aspects.filter(isHere),
     },
+    divergences: run.divergences.filter(isHere),
     mutants,
     strength: typeof request.mutants === 'string' ? request.mutants === 'all' : 'partial',
     types: session.configuration.types,

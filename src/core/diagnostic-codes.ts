@@ -93,6 +93,7 @@ export const DIAGNOSTIC_CODES = {
   'check-duplicate': { severity: 'error', summary: 'two checks of one requirement have the same title' },
   'mutant-unbound': { severity: 'error', summary: 'a mutant violates an id that no item carries' },
   'applicability-unbound': { severity: 'error', summary: 'the applicability table names an id that no item carries' },
+  'divergence-unbound': { severity: 'error', summary: 'a divergence names an id that no item carries' },
   'aspect-unknown': { severity: 'error', summary: 'a check speaks of a part that its requirement does not have' },
   'result-unbound': { severity: 'error', summary: 'a result belongs to no bound check, or to no column' },
 

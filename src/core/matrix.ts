@@ -66,6 +66,20 @@ export interface Aspect {
   readonly platforms?: readonly string[];
 }
 
+/**
+ * Where the object under check meets a requirement otherwise than what it stands for does: known, reviewed, and shown with
+ * the verdict, so that nobody takes the one for the other.
+ */
+export interface Divergence {
+  readonly requirement: string;
+  /** What it differs from: `Xen at c447b73`. */
+  readonly from: string;
+  /** What that does, and what the object does instead. */
+  readonly text: string;
+  /** The platforms on which it does; absent: on every one. */
+  readonly platforms?: readonly string[];
+}
+
 /** One column: an object under check on a platform. */
 export interface MatrixColumn {
   /** Names the column in the report: the platform's name, for the bundled object. */
@@ -104,6 +118,8 @@ export interface Cell {
   };
   /** Titles of the mutants that no check kills, sorted; those that were not exercised among them. */
   readonly survivors: readonly string[];
+  /** What the object under check does otherwise than what it stands for; none for an item above requirements. */
+  readonly divergences: readonly { readonly from: string; readonly text: string }[];
   /** Parts of the requirement that no check speaks of, sorted. */
   readonly missingAspects: readonly string[];
   /** Cells of the requirements below, by verdict; for a requirement that is its own cell alone. */

@@ -43,6 +43,8 @@ export interface Evidence {
   /** The parts that the requirement has in a column. */
   readonly aspects: readonly string[];
   readonly notApplicable: NotApplicable | undefined;
+  /** What the object does otherwise than what it stands for, in a column. */
+  readonly divergences: Cell['divergences'];
   /** Whether mutants were run: all, some of them, or none. */
   readonly strength: Strength;
 }
@@ -111,6 +113,7 @@ export function judgeCell(evidence: Evidence, column: MatrixColumn, results: Res
     ...(notes.length === 0 ? {} : { note: notes.join('; ') }),
     checks: countOutcomes(checks),
     survivors: mutants.filter((mutant) => mutant.state !== 'killed').map((mutant) => mutant.mutant),
+    divergences: evidence.divergences,
     missingAspects,
     counts: countVerdicts([verdict]),
   };
@@ -130,6 +133,7 @@ function emptyCell(verdict: Verdict, reason: string): Judged {
     reason,
     checks: { passed: 0, failed: 0, error: 0, notRun: 0 },
     survivors: [],
+    divergences: [],
     missingAspects: [],
     counts: countVerdicts([verdict]),
   };

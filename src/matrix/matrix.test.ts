@@ -198,3 +198,25 @@ t.test('the fold is free of the order of records, checks and mutants', async (t)
   );
   t.doesNotThrow(() => fc.assert(property, { numRuns: 150, seed: 11 }));
 });
+
+t.test(
+  'what the object does otherwise stands in the cells of its requirement, on its platforms, and changes no verdict',
+  async (t) => {
+    const divergences = [
+      { requirement: 'dsn~b~1', from: 'Xen at c447b73', text: 'frees the tag first' },
+      { requirement: 'dsn~b~1', from: 'Xen at c447b73', text: 'elsewhere', platforms: ['amd64-vtd'] },
+      { requirement: 'dsn~typo~1', from: 'Xen at c447b73', text: 'of nothing' },
+    ];
+    const matrix = fold({
+      lines: ['req~a~1 needs dsn', 'dsn~b~1 covers req~a~1'],
+      declared: [check('dsn~b~1', 'b')],
+      records: [record('dsn~b~1', 'b', 'pass'), record('dsn~b~1', 'b', 'fail', { mutant: 'm' })],
+      divergences,
+    });
+    const [parent, own] = matrix.rows.map((row) => row.verdicts['arm64-smmuv3']);
+    t.match(own, { verdict: 'verified', divergences: [{ from: 'Xen at c447b73', text: 'frees the tag first' }] });
+    t.equal(own?.divergences.length, 1);
+    t.same(parent?.divergences, []);
+    t.match(matrix.diagnostics, [{ code: 'divergence-unbound', severity: 'error' }]);
+  },
+);

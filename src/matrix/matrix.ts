@@ -8,6 +8,7 @@ import type {
   Cell,
   CheckBinding,
   CheckResult,
+  Divergence,
   Matrix,
   MatrixColumn,
   MatrixRow,
@@ -32,6 +33,8 @@ export interface MatrixInput {
   readonly columns: readonly MatrixColumn[];
   /** Absent: everything applies everywhere, and no requirement has parts. */
   readonly applicability?: ApplicabilityTable;
+  /** Where the object under check differs from what it stands for. */
+  readonly divergences?: readonly Divergence[];
   /** Every mutant there is. A declared mutant without a result is not killed; one with a result counts either way. */
   readonly mutants?: readonly MutantDeclaration[];
   /**
@@ -147,6 +150,7 @@ function foldBelow(
         notRun: sum((cell) => cell.checks.notRun),
       },
       survivors: [...new Set(own.flatMap((cell) => cell.survivors))].sort(),
+      divergences: [],
       missingAspects: [],
       counts: addCounts(own.map((cell) => cell.counts)),
     };
@@ -164,6 +168,7 @@ class EvidenceIndex {
   readonly #bindings = new Map<string, CheckBinding[]>();
   readonly #mutants = new Map<string, MutantDeclaration[]>();
   readonly #notApplicable = new Map<string, NotApplicable[]>();
+  readonly #divergences = new Map<string, Divergence[]>();
   readonly #aspects = new Map<string, ApplicabilityTable['aspects'][number][]>();
   readonly #strength: Strength;
 
@@ -177,6 +182,7 @@ class EvidenceIndex {
       for (const id of new Set(mutant.violates)) push(this.#mutants, id, mutant);
     }
     for (const entry of input.applicability?.notApplicable ?? []) push(this.#notApplicable, entry.requirement, entry);
+    for (const entry of input.divergences ?? []) push(this.#divergences, entry.requirement, entry);
     for (const aspect of input.applicability?.aspects ?? []) push(this.#aspects, aspect.requirement, aspect);
   }
 
@@ -197,6 +203,9 @@ class EvidenceIndex {
       requirement,
       bindings: this.#bindings.get(requirement) ?? [],
       mutants: this.#mutants.get(requirement) ?? [],
+      divergences: (this.#divergences.get(requirement) ?? [])
+        .filter(({ platforms }) => platforms === undefined || platforms.includes(platform))
+        .map(({ from, text }) => ({ from, text })),
       aspects: [...new Set(aspects.map((entry) => entry.aspect))],
       notApplicable: this.#notApplicable.get(requirement)?.find((entry) => entry.platform === platform),
       strength: this.#strength,
@@ -220,6 +229,11 @@ function diagnose(input: MatrixInput, evidence: EvidenceIndex): Diagnostic[] {
     if (ids.has(requirement)) continue;
     const message = `the applicability table names ${requirement}, which does not exist`;
     found.push(diagnostic('applicability-unbound', message, undefined, didYouMean(nearestIds(requirement, ids))));
+  }
+  for (const requirement of new Set((input.divergences ?? []).map((entry) => entry.requirement))) {
+    if (ids.has(requirement)) continue;
+    const message = `a divergence names ${requirement}, which does not exist`;
+    found.push(diagnostic('divergence-unbound', message, undefined, didYouMean(nearestIds(requirement, ids))));
   }
 
   const bound = new Set<string>();

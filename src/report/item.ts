@@ -2,7 +2,7 @@
 import { formatPlace } from '../core/diagnostic.js';
 import type { CheckBinding, Matrix, MatrixRow } from '../core/matrix.js';
 import type { LinkedItem } from '../core/trace.js';
-import { cellText } from './cell-text.js';
+import { fullCellText } from './cell-text.js';
 import { type ReportOptions, verdictPaint } from './colour.js';
 import { padded, wrapped } from './columns.js';
 import { counted, inert } from './text.js';
@@ -95,9 +95,10 @@ const EVIDENCE_INDENT = 18;
 function columnLines(matrix: Matrix, row: MatrixRow, key: string, { colour, width }: ReportOptions): string[] {
   const cell = row.verdicts[key];
   if (cell === undefined) return [];
-  const text = cellText(row, cell);
+  const text = inert(fullCellText(row, cell));
   const lines = [`  ${padded(inert(key), 16)}${verdictPaint(colour, cell.verdict)(text)}`];
-  for (const said of [cell.reason, cell.note]) {
+  const differences = cell.divergences.map(({ from, text }) => `differs from ${from}: ${text}`);
+  for (const said of [cell.reason, cell.note, ...differences]) {
     if (said !== undefined) lines.push(...wrapped(inert(said), width - 4).map((line) => `    ${line}`));
   }
   const say = (state: string, paint: (text: string) => string, what: string) => {

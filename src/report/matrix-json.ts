@@ -76,6 +76,7 @@ function cellJson(cell: Cell): object {
     note: cell.note ?? null,
     checks: cell.checks,
     survivors: cell.survivors,
+    divergences: cell.divergences,
     missingAspects: cell.missingAspects,
     counts: cell.counts,
   };

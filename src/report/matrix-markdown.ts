@@ -2,7 +2,7 @@
 import { type Diagnostic, formatPlace } from '../core/diagnostic.js';
 import type { Cell, Matrix } from '../core/matrix.js';
 import { VERDICTS, type Verdict } from '../core/verdict.js';
-import { cellText, coverageText } from './cell-text.js';
+import { coverageText, fullCellText } from './cell-text.js';
 import { counted, inert } from './text.js';
 
 /**
@@ -44,6 +44,7 @@ export function matrixMarkdown(matrix: Matrix): string {
       'Not applicable',
       reasons(matrix, (verdict) => verdict === 'n/a'),
     ),
+    ...section('Differences', differences(matrix)),
     ...section('Diagnostics', matrix.diagnostics.map(diagnosticLine)),
   ];
   return `${blocks.join('\n\n')}\n`;
@@ -57,7 +58,8 @@ function table({ rows, columns }: Matrix): string {
     const cells = columns.map(({ key }) => {
       const cell = row.verdicts[key] as Cell;
       const mark = MARKS[cell.verdict];
-      return mark === undefined ? cellText(row, cell) : `${mark} ${cellText(row, cell)}`;
+      const text = markdownText(fullCellText(row, cell));
+      return mark === undefined ? text : `${mark} ${text}`;
     });
     const indent = '&emsp;'.repeat(row.depth);
     return line([`${indent}${markdownText(row.id)}`, coverageText(row, isLeaf && !row.repeated), ...cells]);
@@ -83,6 +85,21 @@ function reasons({ rows, columns }: Matrix, isWanted: (verdict: Verdict) => bool
       byText.set(text, [...(byText.get(text) ?? []), markdownText(key)]);
     }
     return [...byText].map(([text, keys]) => `- ${markdownText(row.id)} on ${keys.join(', ')}: ${text}`);
+  });
+}
+
+/** What the object under check does otherwise, once for all columns that it holds in. */
+function differences({ rows, columns }: Matrix): string[] {
+  return rows.flatMap((row) => {
+    if (row.repeated) return [];
+    const byText = new Map<string, string[]>();
+    for (const { key } of columns) {
+      for (const { from, text } of row.own?.[key]?.divergences ?? []) {
+        const line = `differs from ${markdownText(from)}: ${markdownText(text)}`;
+        byText.set(line, [...(byText.get(line) ?? []), markdownText(key)]);
+      }
+    }
+    return [...byText].map(([text, keys]) => `- ${markdownText(row.id)} on ${keys.join(', ')} ${text}`);
   });
 }
 

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { fold, sampleMatrix } from '../matrix/matrix.test-support.js';
+import { check, fold, record, sampleMatrix } from '../matrix/matrix.test-support.js';
 import { type Colour, NO_COLOUR } from './colour.js';
 import { columnsOf } from './columns.js';
 import { matrixTerminal } from './matrix-terminal.js';
@@ -45,6 +45,19 @@ t.test('where the table does not fit, each item is a block', async (t) => {
       weak 1/2        amd64-vtd
 `,
   );
+});
+
+t.test('a difference stands in the cell where there is room, else as a mark that is explained', async (t) => {
+  const matrix = fold({
+    lines: ['req~a~1 needs dsn', 'dsn~b~1 covers req~a~1'],
+    declared: [check('dsn~b~1', 'b')],
+    records: [record('dsn~b~1', 'b', 'pass'), record('dsn~b~1', 'b', 'fail', { mutant: 'm' })],
+    divergences: [{ requirement: 'dsn~b~1', from: 'Xen at c447b73', text: 'frees the tag first' }],
+  });
+  const text = (width: number) => matrixTerminal(matrix, { colour: NO_COLOUR, width });
+  t.match(text(100), /dsn~b~1 +✔ +verified 1\/1, differs from Xen at c447b73\n/);
+  t.match(text(45), /dsn~b~1 +✔ +verified 1\/1 ≠\n\n≠ differs from Xen at c447b73\n/);
+  t.match(text(24), /verified 1\/1, differs from Xen at c447b73/);
 });
 
 t.test('no line is wider than the terminal, but a command to copy', async (t) => {

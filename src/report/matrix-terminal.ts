@@ -1,7 +1,7 @@
 /** The matrix for a terminal: a table, or one block an item where the table does not fit. */
 import type { Cell, Matrix, MatrixRow } from '../core/matrix.js';
 import { VERDICTS, type Verdict } from '../core/verdict.js';
-import { cellText, coverageText } from './cell-text.js';
+import { cellText, coverageText, differenceText, fullCellText } from './cell-text.js';
 import { type ReportOptions, verdictPaint } from './colour.js';
 import { columnsOf, padded, shortenedIds, wrapped } from './columns.js';
 import { counted, inert } from './text.js';
@@ -9,13 +9,31 @@ import { counted, inert } from './text.js';
 /** Columns that an id must have for the table to be worth it. */
 const NARROWEST_ID = 28;
 const GAP = '  ';
+/** In a table too narrow for words: the object under check differs from what it stands for. */
+const DIFFERS = '≠';
 const INDENT = '  ';
 
 /** Formats the matrix. Nothing but the options decides on colour and width. */
 export function matrixTerminal(matrix: Matrix, options: ReportOptions): string {
-  const lines = [...header(matrix, options), '', ...(table(matrix, options) ?? stack(matrix, options)), ''];
+  const lines = [...header(matrix, options), '', ...body(matrix, options), ''];
   lines.push(...summary(matrix, options));
   return `${lines.join('\n')}\n`;
+}
+
+/** The table with differences in words; else with marks and a line that explains them; else one block an item. */
+function body(matrix: Matrix, options: ReportOptions): string[] {
+  const inWords = table(matrix, options, fullCellText);
+  if (inWords !== undefined) return inWords;
+  const marked = table(matrix, options, (row, cell) => {
+    const text = cellText(row, cell);
+    return differenceText(cell) === undefined ? text : `${text} ${DIFFERS}`;
+  });
+  if (marked === undefined) return stack(matrix, options);
+  const cells = matrix.rows.flatMap((row) => Object.values(row.verdicts));
+  const meant = [...new Set(cells.flatMap((cell) => differenceText(cell) ?? []))].sort();
+  return meant.length === 0
+    ? marked
+    : [...marked, '', ...meant.map((text) => options.colour.faint(`${DIFFERS} ${text}`))];
 }
 
 function header(matrix: Matrix, { width, colour }: ReportOptions): string[] {
@@ -39,7 +57,9 @@ interface TextRow {
   readonly cells: readonly { readonly text: string; readonly verdict: Verdict }[];
 }
 
-function textRows(matrix: Matrix): TextRow[] {
+type CellText = (row: MatrixRow, cell: Cell) => string;
+
+function textRows(matrix: Matrix, textOf: CellText): TextRow[] {
   const parents = new Set<string>();
   matrix.rows.forEach((row, r) => {
     if ((matrix.rows[r + 1]?.depth ?? 0) > row.depth) parents.add(row.id);
@@ -51,7 +71,7 @@ function textRows(matrix: Matrix): TextRow[] {
     coverage: coverageText(row, !parents.has(row.id)),
     cells: matrix.columns.map(({ key }) => {
       const cell = row.verdicts[key] as Cell;
-      return { text: cellText(row, cell), verdict: cell.verdict };
+      return { text: inert(textOf(row, cell)), verdict: cell.verdict };
     }),
   }));
 }
@@ -61,9 +81,9 @@ function paintedCoverage(text: string, { colour }: ReportOptions): string {
 }
 
 /** The table; undefined if it would not fit, or ids would have to be shortened beyond telling them apart. */
-function table(matrix: Matrix, options: ReportOptions): string[] | undefined {
+function table(matrix: Matrix, options: ReportOptions, textOf: CellText): string[] | undefined {
   const { colour, width } = options;
-  const rows = textRows(matrix);
+  const rows = textRows(matrix, textOf);
   const heads = ['coverage', ...matrix.columns.map((column) => inert(column.key))];
   const widths = heads.map((head, h) =>
     Math.max(columnsOf(head), ...rows.map((row) => columnsOf(h === 0 ? row.coverage : (row.cells[h - 1]?.text ?? '')))),
@@ -95,7 +115,7 @@ function table(matrix: Matrix, options: ReportOptions): string[] | undefined {
 /** One block an item: its id, then a line for each column, those that say the same together. */
 function stack(matrix: Matrix, options: ReportOptions): string[] {
   const { colour, width } = options;
-  const rows = textRows(matrix);
+  const rows = textRows(matrix, fullCellText);
   // Where shortened ids would look the same, they are written in full, whatever the width.
   const ids =
     shortenedIds(rows.map((row) => ({ id: row.id, width: width - row.indent.length }))) ?? rows.map((row) => row.id);

@@ -1,7 +1,7 @@
 /** The outcome of `verify`: each requirement with its cells, its checks, and what speaks against it. */
 import { formatPlace } from '../core/diagnostic.js';
 import type { Cell, Matrix, MatrixRow } from '../core/matrix.js';
-import { cellText } from './cell-text.js';
+import { cellText, differenceText } from './cell-text.js';
 import { type ReportOptions, verdictPaint } from './colour.js';
 import { columnsOf, padded, wrapped } from './columns.js';
 import { counted, inert } from './text.js';
@@ -37,7 +37,9 @@ function cellLines(
 ): string[] {
   const killed = cell.mutants === 0 ? '' : ` · ${cell.killed} of ${counted(cell.mutants, 'mutant')} killed`;
   const verdict = verdictPaint(colour, cell.verdict)(cell.mutants === 0 ? cellText(row, cell) : cell.verdict);
-  const lines = [`  ${padded(inert(key), keyWidth)}  ${verdict}${killed}`];
+  const difference = differenceText(cell);
+  const differs = difference === undefined ? '' : ` · ${inert(difference)}`;
+  const lines = [`  ${padded(inert(key), keyWidth)}  ${verdict}${killed}${differs}`];
   if (cell.reason !== undefined) lines.push(...wrapped(inert(cell.reason), width - 4).map((line) => `    ${line}`));
   if (cell.note !== undefined)
     lines.push(...wrapped(inert(cell.note), width - 4).map((line) => `    ${colour.faint(line)}`));
