@@ -5,7 +5,7 @@ import { describeThrown, isErrorOf } from './describe.js';
 import type { RunReply } from './protocol.js';
 import type { RunState } from './run-state.js';
 import { activeCount, NeverSettles, settled, turn } from './settle.js';
-import { MutantMistake, transformSubject } from './subject.js';
+import { changedParts, copySubject, MutantMistake, transformSubject, watchSubject } from './subject.js';
 
 /** What a run consists of. */
 export interface Run {
@@ -21,6 +21,7 @@ export interface Run {
  */
 export async function execute({ definition, check, mutant, platform: name }: Run, state: RunState): Promise<RunReply> {
   const baseline = activeCount();
+  let read: ReadonlySet<string> | undefined;
   let phase = 'composing the subject: ';
   try {
     const platform = definition.platforms.find((candidate) => candidate.name === name);
@@ -29,6 +30,10 @@ export async function execute({ definition, check, mutant, platform: name }: Run
     if (mutant) {
       phase = 'transforming the subject: ';
       subject = transformSubject(subject, (given) => mutant.transform(given, platform));
+    } else {
+      const watched = watchSubject(subject);
+      subject = watched.subject;
+      read = watched.read;
     }
     phase = 'starting the bench: ';
     const bench = await settled(definition.start(platform, subject, state.context), baseline);
@@ -43,7 +48,8 @@ export async function execute({ definition, check, mutant, platform: name }: Run
   // A rejection that nobody handles is reported at the end of a turn, while this run is still the current one.
   await turn();
   try {
-    return state.end();
+    const reply = state.end();
+    return read === undefined ? reply : { ...reply, read: [...read].sort() };
   } catch (thrown) {
     return {
       kind: 'run',
@@ -54,4 +60,23 @@ export async function execute({ definition, check, mutant, platform: name }: Run
       journaled: 0,
     };
   }
+}
+
+/** For each mutant the parts of the subject that it replaces on a platform, by name; none if it is no proper mutant. */
+export function inspect(
+  definition: BenchDefinition<unknown, unknown>,
+  mutants: readonly (RegisteredMutant | undefined)[],
+  name: string,
+): string[][] {
+  return mutants.map((mutant) => {
+    try {
+      const platform = definition.platforms.find((candidate) => candidate.name === name);
+      if (platform === undefined || mutant === undefined) return [];
+      const subject = definition.subject(platform);
+      return changedParts(subject, mutant.transform(copySubject(subject), platform));
+    } catch {
+      // What is wrong with it is the result of its first run.
+      return [];
+    }
+  });
 }

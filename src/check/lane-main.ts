@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs';
 import { describeThrown } from './describe.js';
-import { execute } from './execute.js';
+import { execute, inspect } from './execute.js';
 import { describeBench, type Loader, makeLoader } from './loader.js';
 import { type Greeting, type LaneMessage, type Order, outputMark, type Reply } from './protocol.js';
 import { beginRun, type RunState } from './run-state.js';
@@ -87,6 +87,10 @@ async function answer(order: Order): Promise<Reply> {
   for (const file of order.files) {
     const loaded = await loader.load(file);
     if (loaded.kind === 'broken') return loaded;
+  }
+  if (order.kind === 'inspect') {
+    const mutants = order.mutants.map((title) => loader?.findMutant(order.requirement, title));
+    return { kind: 'inspected', changed: inspect(definition, mutants, order.platform) };
   }
   const check = loader.findCheck(order.requirement, order.check);
   const mutant = order.mutant === undefined ? undefined : loader.findMutant(order.requirement, order.mutant);

@@ -17,10 +17,21 @@ export interface Greeting {
   readonly bench: string;
 }
 
-/** Load a check or mutants file (`file:` URL) and tell what it registers; or run a check. */
+/**
+ * Describe the bench; load a check or mutants file (`file:` URL) and tell what it registers; tell which parts of the subject
+ * mutants replace; or run a check.
+ */
 export type Order =
   | { readonly kind: 'describe' }
   | { readonly kind: 'load'; readonly file: string }
+  | {
+      readonly kind: 'inspect';
+      /** Files that must be loaded first. */
+      readonly files: readonly string[];
+      readonly requirement: string;
+      readonly mutants: readonly string[];
+      readonly platform: string;
+    }
   | {
       readonly kind: 'run';
       /** Files that must be loaded first. */
@@ -73,6 +84,8 @@ export interface RunReply {
   /** Calls of `journal`. */
   readonly journaled: number;
   readonly transcript?: Transcript;
+  /** Parts of the subject that were read, by name; of a run without a mutant. */
+  readonly read?: readonly string[];
 }
 
 export type Reply =
@@ -82,6 +95,8 @@ export type Reply =
       readonly checks: readonly CheckDescription[];
       readonly mutants: readonly MutantDescription[];
     }
+  /** For each mutant the names of the parts that it replaces; none if that cannot be said. */
+  | { readonly kind: 'inspected'; readonly changed: readonly (readonly string[])[] }
   | { readonly kind: 'broken'; readonly what: 'bench' | 'file'; readonly message: string; readonly stack: string }
   | RunReply;
 

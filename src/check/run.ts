@@ -134,11 +134,8 @@ async function runWanted(
   const checks = loaded.checks.filter(({ requirement }) => wanted.has(requirement));
   const mutants = loaded.mutants.filter(({ title }) => isChosen(request.mutants ?? 'all', title));
   const titles = count(checks.map(({ requirement, title }) => `${requirement}\n${title}`));
-  /** By requirement and platform. */
-  const groups = new Map<
-    string,
-    { readonly platform: Platform; readonly requirement: string; readonly keys: RunKey[] }
-  >();
+  /** Checks by requirement, then by platform. */
+  const groups = new Map<string, Map<Platform, RunKey[]>>();
   for (const { requirement, title, aspect, stack, file } of checks) {
     const place = () => placed(places.ofStack(stack, file.absolute));
     const isDouble = (titles.get(`${requirement}\n${title}`) ?? 0) > 1;
@@ -152,17 +149,23 @@ async function runWanted(
       } else if (isStrange) {
         runs.put(key, { message: `the requirement has no part '${aspect}'`, ...place() });
       } else if (aspect === undefined || applicability.aspects.includes(aspect)) {
-        const name = `${requirement}\n${platform.name}`;
-        const group = groups.get(name) ?? { platform, requirement, keys: [] };
-        groups.set(name, group);
-        group.keys.push(key);
+        const group = groups.get(requirement) ?? new Map<Platform, RunKey[]>();
+        groups.set(requirement, group);
+        group.set(platform, [...(group.get(platform) ?? []), key]);
       }
     }
   }
   await Promise.all(
-    [...groups.values()].map(({ platform, requirement, keys }) => {
-      const able = mutants.filter((mutant) => mutant.violates.includes(requirement) && existsOn(mutant, platform));
-      return runRequirement(runs, keys, able);
+    [...groups].map(([requirement, byPlatform]) => {
+      const violating = mutants.filter((mutant) => mutant.violates.includes(requirement));
+      const inOrder = platforms.filter((platform) => byPlatform.has(platform));
+      return runRequirement(
+        runs,
+        inOrder.map((platform) => ({
+          keys: byPlatform.get(platform) ?? [],
+          mutants: violating.filter((mutant) => existsOn(mutant, platform)),
+        })),
+      );
     }),
   );
 }

@@ -25,6 +25,8 @@ export interface Ran {
   readonly record: ResultRecord;
   /** How often it journaled: what it cost, the same on every machine. */
   readonly journaled: number;
+  /** Names of the parts of the subject that it read; of a run without a mutant. */
+  readonly read: readonly string[];
 }
 
 /** The runs of a session, and their records. */
@@ -78,7 +80,19 @@ export class Runs {
       );
     }
     request.onProgress?.({ done: this.ended, total: this.#begun });
-    return { record, journaled: verdict.journaled };
+    return { record, journaled: verdict.journaled, read: verdict.read };
+  }
+
+  /** For each mutant of a requirement the names of the parts of the subject that it replaces on a platform. */
+  async inspect(
+    { requirement, platform }: Pick<RunKey, 'requirement' | 'platform'>,
+    mutants: readonly LoadedMutant[],
+  ): Promise<readonly (readonly string[])[]> {
+    const files = [...new Set(mutants.map(({ file }) => file.url))];
+    const titles = mutants.map(({ title }) => title);
+    const order: Order = { kind: 'inspect', files, requirement, mutants: titles, platform: platform.name };
+    const { answer } = await this.#session.pool.submit(order);
+    return answer.kind === 'reply' && answer.reply.kind === 'inspected' ? answer.reply.changed : titles.map(() => []);
   }
 
   /** Records an error without a run; once for each key. */
@@ -94,6 +108,7 @@ export class Runs {
       thrown: false,
       digest: '',
       journaled: 0,
+      read: [],
     };
     this.#add(key, verdict, placed(problem.place), 'none');
   }

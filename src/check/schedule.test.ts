@@ -5,40 +5,95 @@ import type { Ran, RunKey } from './runs.js';
 import { runRequirement } from './schedule.js';
 
 /** What becomes of a check with each mutant: `k` killed, `p` pass, `e` error, `f` a failure that left the machine as it was. */
-type Table = Readonly<Record<string, { readonly alone?: Outcome; readonly cost?: number; readonly with: string }>>;
+type Table = Readonly<
+  Record<
+    string,
+    {
+      readonly alone?: Outcome;
+      readonly cost?: number;
+      readonly with: string;
+      /** Parts of the subject that the check reads; mutant `m0` replaces `part 0`, and so on. All if absent. */
+      readonly reads?: readonly number[];
+    }
+  >
+>;
 
-/** Runs a table of checks by mutants `m0`, `m1`, ...; each run ends after a number of turns. Gives the runs, sorted. */
-async function runsOf(
+const numberOf = (mutant: string) => Number(/\d+/.exec(mutant)?.[0]);
+
+/** Runs a table of checks by mutants on platforms; each run ends after a number of turns. Gives the runs in their order. */
+async function inOrder(
   table: Table,
-  turns: (name: string) => number = () => 0,
-  order = (titles: string[]) => titles,
+  mutants: readonly string[],
+  { turns = () => 0, platforms = [''] }: { turns?: (name: string) => number; platforms?: readonly string[] } = {},
 ): Promise<string[]> {
   const made: string[] = [];
-  const count = Object.values(table)[0]?.with.length ?? 0;
-  const titles = order(Array.from({ length: count }, (_, at) => `m${at}`));
   const runs = {
-    async run({ check, mutant }: RunKey): Promise<Ran> {
-      const name = mutant === undefined ? check : `${check} + ${mutant.title}`;
+    async run({ check, mutant, platform }: RunKey): Promise<Ran> {
+      const name = `${mutant === undefined ? check : `${check} + ${mutant.title}`}${platform.name}`;
       made.push(name);
       for (let left = turns(name); left > 0; left--) await new Promise((resolve) => setImmediate(resolve));
-      const letter = mutant === undefined ? undefined : table[check]?.with[Number(mutant.title.slice(1))];
+      const letter = mutant === undefined ? undefined : table[check]?.with[numberOf(mutant.title)];
       const outcome = { k: 'fail', f: 'fail', e: 'error', p: 'pass' }[letter ?? ''] ?? table[check]?.alone ?? 'pass';
       const transcriptDigest = letter === 'k' || letter === 'p' ? 'other' : 'same';
-      return { record: { outcome, transcriptDigest } as ResultRecord, journaled: table[check]?.cost ?? 10 };
+      const read = table[check]?.reads?.map((part) => `part ${part}`) ?? mutants.map((m) => `part ${numberOf(m)}`);
+      return { record: { outcome, transcriptDigest } as ResultRecord, journaled: table[check]?.cost ?? 10, read };
+    },
+    async inspect(_key: unknown, asked: readonly LoadedMutant[]) {
+      return asked.map(({ title }) => [`part ${numberOf(title)}`]);
     },
     put({ check, mutant }: RunKey) {
       made.push(`${check} + ${mutant?.title} put`);
       return undefined as never;
     },
   };
-  const keys = order(Object.keys(table)).map((check) => ({ check }) as RunKey);
   await runRequirement(
     runs,
-    keys,
-    titles.map((title) => ({ title }) as LoadedMutant),
+    platforms.map((name) => ({
+      keys: Object.keys(table).map((check) => ({ check, platform: { name } }) as RunKey),
+      mutants: mutants.map((title) => ({ title }) as LoadedMutant),
+    })),
   );
-  return made.sort();
+  return made;
 }
+
+/** The same with mutants `m0`, `m1`, ..., sorted. */
+async function runsOf(
+  table: Table,
+  turns: (name: string) => number = () => 0,
+  order = (titles: string[]) => titles,
+): Promise<string[]> {
+  const count = Object.values(table)[0]?.with.length ?? 0;
+  const titles = order(Array.from({ length: count }, (_, at) => `m${at}`));
+  const ordered = Object.fromEntries(order(Object.keys(table)).map((check) => [check, table[check]])) as Table;
+  return (await inOrder(ordered, titles, { turns })).sort();
+}
+
+t.test('a check that reads what the mutant replaces comes before one that does not', async (t) => {
+  const table = { a: { with: 'k', reads: [] }, b: { with: 'k', reads: [0] } };
+  t.same(await inOrder(table, ['m0']), ['a', 'b', 'b + m0', 'a + m0'], 'a comes later, because it has killed none');
+  t.same(await inOrder({ ...table, b: { with: 'p', reads: [0] } }, ['m0']), ['a', 'b', 'b + m0', 'a + m0']);
+});
+
+t.test('a check comes first whose title shares words with that of the mutant, rare ones above all', async (t) => {
+  const table = {
+    'a device is denied': { with: 'kk' },
+    'a device that was denied is removed': { with: 'kk' },
+    'a pointer is refused': { with: 'kk' },
+  };
+  t.same((await inOrder(table, ['0: removing denies a device', '1: pointers are not refused'])).slice(3, 5), [
+    'a device that was denied is removed + 0: removing denies a device',
+    'a pointer is refused + 1: pointers are not refused',
+  ]);
+});
+
+t.test('what killed a mutant on one platform is tried first on the next', async (t) => {
+  const table = { a: { with: 'pk' }, b: { with: 'kk' } };
+  t.same(await inOrder(table, ['m0', 'm1'], { platforms: [' on x', ' on y'] }), [
+    ...['a on x', 'b on x', 'a on y', 'b on y'],
+    ...['a + m0 on x', 'b + m0 on x', 'b + m1 on x', 'a + m1 on x'],
+    ...['b + m0 on y', 'b + m1 on y', 'a + m0 on y', 'a + m1 on y'],
+  ]);
+});
 
 t.test('a mutant is tried until a check kills it, each mutant from the next check on', async (t) => {
   t.same(await runsOf({ a: { with: 'kkk' }, b: { with: 'kkk' } }), ['a', 'a + m0', 'a + m2', 'b', 'b + m1']);

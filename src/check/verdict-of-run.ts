@@ -15,6 +15,8 @@ export interface RunVerdict {
   readonly digest: string;
   readonly journaled: number;
   readonly transcript?: Transcript;
+  /** Names of the parts of the subject that were read; of a run without a mutant. */
+  readonly read: readonly string[];
 }
 
 /** Judges an answer to an order to run. What a check prints to standard output makes it an error. */
@@ -22,14 +24,24 @@ export function judgeAnswer(answer: Answer): RunVerdict {
   const error = (message: string, stack = '', thrown = false): RunVerdict => {
     const stderr = ownStderr(answer.stderr);
     const whole = stderr === '' ? message : `${message}; on standard error: ${stderr}`;
-    return { outcome: 'error', assertions: 0, message: oneLine(whole), stack, thrown, digest: '', journaled: 0 };
+    return {
+      outcome: 'error',
+      assertions: 0,
+      message: oneLine(whole),
+      stack,
+      thrown,
+      digest: '',
+      journaled: 0,
+      read: [],
+    };
   };
   if (answer.kind === 'gone') return error(answer.message);
   const { reply } = answer;
   if (reply.kind === 'broken') return error(`does not load: ${reply.message}`, reply.stack);
   if (reply.kind !== 'run') return error('the lane answered something else');
   const { outcome, assertions, message, stack = '', thrown = false, digest, journaled } = reply;
-  const rest = { assertions, digest, journaled, ...(reply.transcript ? { transcript: reply.transcript } : {}) };
+  const { read = [] } = reply;
+  const rest = { assertions, digest, journaled, read, ...(reply.transcript ? { transcript: reply.transcript } : {}) };
   if (answer.stdout !== '') {
     const said = `writes to standard output: ${oneLine(answer.stdout, 200)}`;
     return { ...error(outcome === 'error' && message !== undefined ? `${message}; ${said}` : said), ...rest };
