@@ -8,7 +8,8 @@ import { PhysicalMemory } from '../hw/memory.js';
 import { Observer } from '../hw/observer.js';
 import type { BoardSource } from './board-error.js';
 import type { Arm64Plan, BoardPlan, PowerOptions } from './board-plan.js';
-import type { Building } from './device-plan.js';
+import { type Building, DEVICE_ROLES } from './device-plan.js';
+import { InterruptWiring } from './interrupts.js';
 import { BoardMachine } from './machine.js';
 
 /**
@@ -33,17 +34,30 @@ export function buildArm64(plan: BoardPlan, options: PowerOptions): BoardMachine
     bus,
     observer,
     latency,
+    cpus: plan.cpus.count,
+    cpuInterfaces: [],
+    wiring: new InterruptWiring(),
+    lpiTargets: new Map(),
     iommus: new Map(),
     rootComplexes: [],
     endpoints: new Map(),
+    platformDevices: new Map(),
     blocks: new Map(),
     configRegions: [],
     firmware: [],
   };
-  for (const device of plan.devices) device.build(building);
+  for (const role of DEVICE_ROLES) {
+    for (const device of plan.devices) if ((device.role ?? 'device') === role) device.build(building);
+  }
   for (const run of building.firmware) run();
   memory.poke(plan.fdtAddress, plan.fdt);
-  const cpus = new Arm64Cpus({ count: plan.cpus.count, bus, observer, latency });
+  const cpus = new Arm64Cpus({
+    count: plan.cpus.count,
+    bus,
+    observer,
+    latency,
+    interfaces: building.cpuInterfaces,
+  });
   return new BoardMachine({
     name: plan.name,
     bus,
@@ -54,6 +68,7 @@ export function buildArm64(plan: BoardPlan, options: PowerOptions): BoardMachine
     firmware: { fdt: { address: pa(plan.fdtAddress), size: plan.fdt.length } },
     rootComplexes: building.rootComplexes,
     endpoints: building.endpoints,
+    platformDevices: building.platformDevices,
     blocks: building.blocks,
     configRegions: building.configRegions,
   });

@@ -50,6 +50,16 @@ export class BoardSource {
     }
   }
 
+  /** Makes a part of the model; a parameter that it refuses is a mistake of the node that gives it. */
+  making<T>(node: DeviceNode, make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (error instanceof RangeError) return this.fail('bad property', node, error.message);
+      throw error;
+    }
+  }
+
   /** The node that a phandle property names. */
   nodeNamed(node: DeviceNode, property: string): DeviceNode {
     const phandle = this.reading(() => node.u32(property));

@@ -1,4 +1,5 @@
 /** A board as read and judged: all that making a machine of it needs. */
+import type { DeviceTree } from '../firmware/tree.js';
 import type { ObserverPorts } from '../hw/observer.js';
 import type { DevicePlan } from './device-plan.js';
 
@@ -8,6 +9,11 @@ export interface PowerOptions extends ObserverPorts {
   readonly latency?: number;
   /** Seed of the delays, instead of the board's. */
   readonly seed?: number;
+  /**
+   * What a boot loader changes in the tree before it is handed over: nodes of domains and modules below `/chosen`, say. The
+   * bytes of modules are poked by the caller, into RAM that the tree reserves.
+   */
+  readonly boot?: (tree: DeviceTree) => void;
 }
 
 /** A RAM bank. */

@@ -1,12 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import t from 'tap';
 import { DtsError, readDts } from '../firmware/dts.js';
 import { decodeFdt } from '../firmware/fdt.js';
+import { DeviceNode, stringBytes } from '../firmware/tree.js';
 import { sameTree } from '../firmware/tree.test-support.js';
 import { pa } from '../hw/address.js';
-import { formatSbdf, type Sbdf } from '../hw/machine.js';
+import { type EndpointPort, formatSbdf } from '../hw/machine.js';
 import type { Problem } from '../hw/observer.js';
 import { loadBoard } from './board.js';
 import { BoardError } from './board-error.js';
@@ -17,6 +18,8 @@ const board = loadBoard(text, 'arm64-smmuv3.dts');
 /** Segment 0: ECAM at 0x40_1000_0000; segment 1: at 0x40_2000_0000. */
 const ECAM_0 = 0x40_1000_0000;
 const ECAM_1 = 0x40_2000_0000;
+/** Path of a platform device. */
+const soc = (name: string) => `/soc@a000000/${name}`;
 const at = (bus: number, device: number, fn: number) => bus * 0x10_0000 + device * 0x8000 + fn * 0x1000;
 
 t.test('the endpoints are where the board file puts them', async (t) => {
@@ -26,6 +29,8 @@ t.test('the endpoints are where the board file puts them', async (t) => {
     [
       ...['0000:00:01.0', '0000:00:02.0', '0000:00:03.0', '0000:00:03.5', '0000:00:05.0', '0000:05:00.0'],
       ...['0001:00:01.0', '0001:00:02.0', '0001:00:1f.0'],
+      ...['audio@70000', 'crypto@80000', 'display@81000', 'dma-controller@60000', 'dma-controller@61000'].map(soc),
+      ...['ethernet@50000', 'gpio@91000', 'gpu@10000', 'keypad@71000', 'mmc@40000', 'timer@90000'].map(soc),
     ],
   );
 });
@@ -92,40 +97,59 @@ t.test('the blob is in memory, without the parameters of the model', async (t) =
 
 t.test('DMA passes the SMMU as it comes out of reset', async (t) => {
   const machine = board.power();
-  for (const { endpoint, name } of machine.endpoints.list) {
-    const sbdf = endpoint as Sbdf;
-    const bytes = Uint8Array.of(1, 2, 3, sbdf.device, sbdf.function);
-    t.same(
-      machine.endpoints.dma(sbdf, { write: true, hi: 8, lo: 0x8000_0ffe, data: bytes }),
-      { ok: true, data: undefined },
-      name,
-    );
-    t.same(machine.memory.peek(pa(0x8_8000_0ffe), 5), bytes, name);
-    t.same(machine.endpoints.dma(sbdf, { write: false, hi: 8, lo: 0x8000_0ffe, length: 5 }).data, bytes, name);
+  const interruptsOnly = ['gpio@91000', 'keypad@71000', 'timer@90000'].map(soc);
+  for (const [index, { endpoint, name }] of machine.endpoints.list.entries()) {
+    const bytes = Uint8Array.of(1, 2, 3, index);
+    const write = { write: true, hi: 8, lo: 0x8000_0ffe, data: bytes };
+    if (interruptsOnly.includes(name)) {
+      t.throws(() => machine.endpoints.dma(endpoint, write), /makes no requests/, name);
+      continue;
+    }
+    t.same(machine.endpoints.dma(endpoint, write), { ok: true, data: undefined }, name);
+    t.same(machine.memory.peek(pa(0x8_8000_0ffe), 4), bytes, name);
+    t.same(machine.endpoints.dma(endpoint, { write: false, hi: 8, lo: 0x8000_0ffe, length: 4 }).data, bytes, name);
   }
 });
 
-t.test('two requesters of one address in two segments are two streams', async (t) => {
+/** The stream ids of requests that an SMMU has no entry for, in order: those of its event records. */
+function streamsOf(requests: (endpoints: EndpointPort) => void): number[] {
   // The SMMU is enabled without a usable stream table: each request is recorded by its stream id.
   const machine = board.power({ latency: 0 });
   const smmu = 0x0905_0000;
-  const faults: string[] = [];
-  machine.observer.onEvent((event) => {
-    if (event.kind === 'fault') faults.push(`${event.name} ${event.text}`);
-  });
   machine.mmio.write64(pa(smmu + 0x80), 0, 0x4100_0000); // STRTAB_BASE
   machine.mmio.write(pa(smmu + 0x88), 4, 0x0000_0010); // STRTAB_BASE_CFG: linear, 2^16 entries
   machine.mmio.write64(pa(smmu + 0xa0), 0, 0x4200_0000 | 4); // EVENTQ_BASE: 2^4 entries
   machine.mmio.write(pa(smmu + 0x2c), 4, 0x2); // CR2.RECINVSID
   machine.mmio.write(pa(smmu + 0x20), 4, 0x5); // CR0: SMMUEN, EVENTQEN
-  const write = { write: true, hi: 0, lo: 0x5000_0000, data: Uint8Array.of(1) };
-  t.equal(machine.endpoints.dma({ segment: 0, bus: 0, device: 1, function: 0 }, write).ok, false);
-  t.equal(machine.endpoints.dma({ segment: 1, bus: 0, device: 1, function: 0 }, write).ok, false);
+  requests(machine.endpoints);
+  const count = machine.mmio.read(pa(smmu + 0x1_00a8), 4); // EVENTQ_PROD
   // Event records of 32 bytes: the stream id is the upper half of the first doubleword (7.3).
-  t.equal(machine.memory.load(pa(0x4200_0004), 4), 0x0008);
-  t.equal(machine.memory.load(pa(0x4200_0024), 4), 0x8008);
-  t.equal(faults.length, 2);
+  return Array.from({ length: count }, (_, index) => machine.memory.load(pa(0x4200_0004 + index * 32), 4));
+}
+
+const WRITE = { write: true, hi: 0, lo: 0x5000_0000, data: Uint8Array.of(1) };
+
+t.test('two requesters of one address in two segments are two streams', async (t) => {
+  const streams = streamsOf((endpoints) => {
+    t.equal(endpoints.dma({ segment: 0, bus: 0, device: 1, function: 0 }, WRITE).ok, false);
+    t.equal(endpoints.dma({ segment: 1, bus: 0, device: 1, function: 0 }, WRITE).ok, false);
+  });
+  t.same(streams, [0x0008, 0x8008]);
 });
+
+t.test(
+  'a platform device has the streams that its node names, two devices may have one, and some have none',
+  async (t) => {
+    const streams = streamsOf((endpoints) => {
+      endpoints.dma(soc('gpu@10000'), WRITE);
+      endpoints.dma(soc('gpu@10000'), { ...WRITE, stream: 1 });
+      endpoints.dma(soc('dma-controller@60000'), WRITE);
+      endpoints.dma(soc('dma-controller@61000'), WRITE);
+      t.equal(endpoints.dma(soc('crypto@80000'), WRITE).ok, true, 'no IOMMU translates it');
+    });
+    t.same(streams, [0x1_0010, 0x1_0011, 0x1_0040, 0x1_0040]);
+  },
+);
 
 t.test('a CMD_SYNC completes only when the DMA that was under way has landed', async (t) => {
   const smmu = 0x0905_0000;
@@ -188,6 +212,28 @@ t.test('an access to nothing reads as all ones and is misuse by who made it', as
       text: 'the serial port is not modelled: read of 4 bytes at +0x0',
     },
   ]);
+});
+
+t.test('a boot loader changes the tree that is handed over, of this machine alone', async (t) => {
+  const machine = board.power({
+    boot: (tree) => {
+      const domain = new DeviceNode('domU1');
+      domain.properties.set('compatible', stringBytes('xen,domain'));
+      tree.byPath('/chosen')?.append(domain);
+    },
+  });
+  const handed = (of: typeof machine) => {
+    const { address, size } = of.firmware.fdt ?? { address: pa(0), size: 0 };
+    return decodeFdt(of.memory.read(address, size));
+  };
+  t.ok(handed(machine).byPath('/chosen/domU1')?.isCompatible('xen,domain'));
+  t.equal(handed(board.power()).byPath('/chosen/domU1'), undefined);
+  t.equal(board.tree.byPath('/chosen/domU1'), undefined);
+  t.same(machine.memory.changed(), []);
+  // The bank ends at 0xc000_0000.
+  const tight = loadBoard(text.replace('fdt-address = <0x0 0x48000000>', 'fdt-address = <0x0 0xbffe0000>'), 'x.dts');
+  const much = () => tight.power({ boot: (tree) => tree.root.properties.set('much', new Uint8Array(0x2_0000)) });
+  t.throws(much, /^no RAM for a device tree of \d+ bytes at 0xbffe0000/);
 });
 
 t.test('accesses are observed after they took effect, each of its kind', async (t) => {
@@ -289,7 +335,7 @@ t.test('board files with a mistake end in an error with file, line and column', 
   );
   t.match(outcome(text.replace('device = <&smmu>', 'device = <77>')), /^BoardError b\.dts:\d+:4: .*phandle 77/);
   t.match(outcome(text.replace('device = <&smmu>', 'device = <&uart>')), /name this device/);
-  t.match(outcome(text.replace('idr1 = <0x014a0150>;', '')), /idr1 is missing/);
+  t.match(outcome(text.replace('idr1 = <0x014a0151>;', '')), /idr1 is missing/);
   t.match(outcome(text.replace('0x0d4c101b', '0x0d4c103b')), /^BoardError b\.dts:\d+:3: .*IDR0/, 'BTM is not modelled');
   t.match(
     outcome(text.replace('"arm,pl011", "arm,primecell"', '"acme,uart"')),
@@ -330,46 +376,49 @@ t.test('board files with a mistake end in an error with file, line and column', 
   t.throws(() => loadBoard('/dts-v1/; / { tracewright { fdt-address = <0>; }; };', 'b.dts'), BoardError);
 });
 
+/** Every board file of the project. */
+const FOLDER = new URL('../../../fixtures/boards/', import.meta.url);
+const FILES = readdirSync(FOLDER).filter((name) => name.endsWith('.dts'));
+
 t.test('no change of a board file makes anything but a board, a DtsError or a BoardError', async () => {
-  const lines = text.split('\n');
   const number = fc.constantFrom(
-    '<0>',
-    '<1>',
-    '<0xffffffff>',
-    '<0x100000 0x0>',
-    '<>',
-    '"x"',
-    '<0x0 0x1 0x0 0x0>',
-    '[00 01]',
+    ...['<0>', '<1>', '<0xffffffff>', '<0x100000 0x0>', '<>', '"x"', '<0x0 0x1 0x0 0x0>', '[00 01]', '<0 5 4>'],
   );
-  fc.assert(
-    fc.property(fc.nat(lines.length - 1), fc.option(number), fc.boolean(), (at, value, twice) => {
-      const line = lines[at] as string;
-      const changed = value === null ? (twice ? `${line}\n${line}` : '') : line.replace(/=.*;/, `= ${value};`);
-      try {
-        loadBoard(lines.with(at, changed).join('\n'), 'x.dts').power();
-      } catch (error) {
-        return (error instanceof BoardError || error instanceof DtsError) && /^x\.dts:\d+:\d+: /.test(error.message);
-      }
-      return true;
-    }),
-    { numRuns: 300, seed: 8 },
-  );
+  for (const file of FILES) {
+    const lines = readFileSync(new URL(file, FOLDER), 'utf8').split('\n');
+    fc.assert(
+      fc.property(fc.nat(lines.length - 1), fc.option(number), fc.boolean(), (at, value, twice) => {
+        const line = lines[at] as string;
+        const changed = value === null ? (twice ? `${line}\n${line}` : '') : line.replace(/=.*;/, `= ${value};`);
+        try {
+          loadBoard(lines.with(at, changed).join('\n'), 'x.dts').power();
+        } catch (error) {
+          return (error instanceof BoardError || error instanceof DtsError) && /^x\.dts:\d+:\d+: /.test(error.message);
+        }
+        return true;
+      }),
+      { numRuns: 80, seed: 8 },
+    );
+  }
 });
 
 t.test(
-  'dtc has nothing to say against the blob, and makes the same tree of the board file',
+  'dtc has nothing to say against the blobs, and makes the same tree of the board files',
   { skip: spawnSync('dtc', ['--version']).status === 0 ? false : 'dtc is not installed' },
   async (t) => {
-    const check = spawnSync('dtc', ['-I', 'dtb', '-O', 'dtb'], { input: board.fdt });
-    t.equal(check.status, 0);
-    t.equal(check.stderr.toString(), '');
-    t.ok(sameTree(decodeFdt(check.stdout), board.tree));
-    const blob = execFileSync('dtc', ['-q', '-I', 'dts', '-O', 'dtb'], {
-      input: text,
-      stdio: ['pipe', 'pipe', 'ignore'],
-    });
-    t.ok(sameTree(decodeFdt(blob), readDts(text).tree));
+    for (const file of FILES) {
+      const source = readFileSync(new URL(file, FOLDER), 'utf8');
+      const loaded = loadBoard(source, file);
+      const check = spawnSync('dtc', ['-I', 'dtb', '-O', 'dtb'], { input: loaded.fdt });
+      t.equal(check.status, 0, file);
+      t.equal(check.stderr.toString(), '', file);
+      t.ok(sameTree(decodeFdt(check.stdout), loaded.tree), file);
+      const blob = execFileSync('dtc', ['-q', '-I', 'dts', '-O', 'dtb'], {
+        input: source,
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
+      t.ok(sameTree(decodeFdt(blob), readDts(source).tree), file);
+    }
   },
 );
 

@@ -12,28 +12,38 @@ import { type DtsSource, readDts } from '../firmware/dts.js';
 import { encodeFdt } from '../firmware/fdt.js';
 import { type DeviceNode, DeviceTree } from '../firmware/tree.js';
 import { ADDRESS_LIMIT, pa } from '../hw/address.js';
+import { COMPATIBLE as IPMMU_MODELS } from '../hw/iommu/ipmmu/layout.js';
 import { buildArm64, planArm64 } from './arm64.js';
-import { BoardSource } from './board-error.js';
+import { BoardError, BoardSource } from './board-error.js';
 import type { BoardPlan, PowerOptions, RamBank } from './board-plan.js';
 import { type DevicePlan, type DevicePlanner, notModelled, type Region } from './device-plan.js';
+import { planGicv2 } from './gicv2.js';
+import { planGicv3 } from './gicv3.js';
 import { planHostBridge } from './host-bridge.js';
+import { planIpmmu } from './ipmmu.js';
+import { planIts } from './its.js';
 import type { BoardMachine } from './machine.js';
-import { planPlainRegisters } from './plain-registers.js';
+import { planPlatformDevice } from './platform-device.js';
 import { planSmmuv3 } from './smmuv3.js';
 
 /** THE table: each `compatible` with what makes the device. */
 const DEVICES: Readonly<Record<string, DevicePlanner>> = {
   'arm,smmu-v3': planSmmuv3,
+  'arm,gic-v3': planGicv3,
+  'arm,gic-v3-its': planIts,
+  'arm,gic-400': planGicv2,
+  'arm,cortex-a15-gic': planGicv2,
+  ...Object.fromEntries(Object.keys(IPMMU_MODELS).map((model) => [model, planIpmmu])),
   'pci-host-ecam-generic': planHostBridge,
-  'tracewright,registers': planPlainRegisters,
+  'tracewright,platform-device': planPlatformDevice,
+  'tracewright,registers': planPlatformDevice,
   'arm,pl011': notModelled('the serial port'),
+  'renesas,scif': notModelled('the serial port'),
   'arm,pl031': notModelled('the real-time clock'),
-  'arm,gic-v3': notModelled('the interrupt controller'),
-  'arm,gic-v3-its': notModelled('the interrupt translation service'),
 };
 
 /** Nodes whose `reg` is no region of the bus (Devicetree Specification 3.4, 3.5, 3.8). */
-const NOT_DEVICES = new Set(['memory', 'cpus', 'reserved-memory', 'tracewright']);
+const NOT_DEVICES = new Set(['memory', 'cpus', 'reserved-memory', 'chosen', 'tracewright']);
 
 export type { PowerOptions } from './board-plan.js';
 
@@ -58,10 +68,33 @@ export class Board {
     return this.#plan.fdt.slice();
   }
 
-  /** Makes a machine that has just been powered on: firmware has run, the hypervisor has not. */
+  /**
+   * Makes a machine that has just been powered on: firmware has run, the hypervisor has not.
+   * @throws BoardError if there is no room for the tree that the boot loader has made.
+   */
   power(options: PowerOptions = {}): BoardMachine {
-    return buildArm64(this.#plan, options);
+    if (options.boot === undefined) return buildArm64(this.#plan, options);
+    const tree = copyOf(this.tree);
+    options.boot(tree);
+    const fdt = encodeFdt(tree);
+    if (!hasRoom(this.#plan, fdt.length)) {
+      const text = `no RAM for a device tree of ${fdt.length} bytes at 0x${this.#plan.fdtAddress.toString(16)}`;
+      throw new BoardError('no room', undefined, text);
+    }
+    return buildArm64({ ...this.#plan, fdt }, options);
   }
+}
+
+function copyOf(tree: DeviceTree): DeviceTree {
+  const copy = new DeviceTree(tree.root.clone());
+  copy.reservations.push(...tree.reservations);
+  copy.bootCpu = tree.bootCpu;
+  return copy;
+}
+
+/** Whether a blob of this length fits where firmware leaves it. */
+function hasRoom({ ram, fdtAddress }: Pick<BoardPlan, 'ram' | 'fdtAddress'>, length: number): boolean {
+  return ram.some(({ address, size }) => fdtAddress >= address && fdtAddress + length <= address + size);
 }
 
 /**
@@ -75,8 +108,7 @@ export function loadBoard(text: string, name: string): Board {
   const { root } = source.tree;
   const parameters = root.child('tracewright') ?? board.fail('missing node', root, 'there is no node /tracewright');
 
-  const tree = new DeviceTree(root.clone());
-  tree.reservations.push(...source.tree.reservations);
+  const tree = copyOf(source.tree);
   const copied = tree.root.child('tracewright');
   if (copied !== undefined) tree.root.remove(copied);
   const fdt = encodeFdt(tree);
@@ -85,8 +117,7 @@ export function loadBoard(text: string, name: string): Board {
   const fdtAddress =
     board.reading(() => parameters.number('fdt-address')) ??
     board.fail('missing property', parameters, 'the property fdt-address is missing');
-  const bank = ram.find((r) => fdtAddress >= r.address && fdtAddress + fdt.length <= r.address + r.size);
-  if (bank === undefined || fdtAddress % 8 !== 0) {
+  if (!hasRoom({ ram, fdtAddress }, fdt.length) || fdtAddress % 8 !== 0) {
     board.fail('bad property', parameters, 'fdt-address: not 8-byte aligned RAM with room for the blob', 'fdt-address');
   }
   const devices = planDevices(board, root, parameters);
@@ -136,7 +167,10 @@ function planDevices(board: BoardSource, root: DeviceNode, parameters: DeviceNod
       const known = compatible.find((model) => Object.hasOwn(DEVICES, model));
       if (known !== undefined) {
         const planner = DEVICES[known] as DevicePlanner;
-        if (board.reading(() => node.enabled)) plans.push(planner({ board, node, parameters }));
+        if (!board.reading(() => node.enabled)) continue;
+        const plan = planner({ board, node, parameters });
+        plans.push(plan);
+        if (plan.hasDevicesBelow) visit(node);
         continue;
       }
       if (node.has('reg')) {

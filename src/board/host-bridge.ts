@@ -2,20 +2,24 @@
  * `pci-host-ecam-generic`: a root complex with an ECAM window.
  *
  * Linux Documentation/devicetree/bindings/pci/host-generic-pci.yaml; IEEE 1275 PCI Bus Binding 2.1 for `ranges` and
- * `bus-range`; `linux,pci-domain` is the segment.
+ * `bus-range`; `linux,pci-domain` is the segment. `iommu-map`, `msi-map` and `msi-parent` are read in `id-map.ts`,
+ * `interrupt-map` in `interrupts.ts`.
  */
 import type { DeviceNode } from '../firmware/tree.js';
 import { pa } from '../hw/address.js';
+import type { InterruptLine } from '../hw/interrupt.js';
 import { ECAM } from '../hw/pci/layout.js';
 import { MemoryRequestPort } from '../hw/pci/memory-port.js';
-import { type MemoryWindow, RootComplex } from '../hw/pci/root-complex.js';
-import type { Completion, InFlight, RequestPort, Transaction } from '../hw/transaction.js';
+import { type IntxListener, type MemoryWindow, RootComplex } from '../hw/pci/root-complex.js';
 import { BoardError, type BoardSource } from './board-error.js';
-import { type Building, type DevicePlanner, parametersFor, type Region, regionsOf } from './device-plan.js';
-import { type IommuMap, readIommuMap, streamOf } from './iommu-map.js';
+import { type DevicePlanner, type PlanningContext, parametersFor, type Region, regionsOf } from './device-plan.js';
+import { readIdMap, readMsiMap } from './id-map.js';
+import { type InterruptSpecifier, type InterruptWiring, mapPin, readInterruptMap } from './interrupts.js';
 import { configurePci, PciFirmwareError } from './pci-firmware.js';
 import { type FunctionPlan, plugIn, readTopology } from './pci-topology.js';
+import { RequesterRouter } from './requester-router.js';
 import { UnmodelledRegion } from './unmodelled-region.js';
+import type { WiredLine } from './wired-lines.js';
 
 /** Space code in bits 25:24 of the first cell of a PCI address (IEEE 1275 PCI Bus Binding 2.2.1.1). */
 const SPACE = { CONFIGURATION: 0, IO: 1, MEMORY_32: 2, MEMORY_64: 3 } as const;
@@ -29,7 +33,9 @@ export const planHostBridge: DevicePlanner = (context) => {
   if (segment > 0xffff) board.fail('bad property', node, 'linux,pci-domain: a segment has 16 bits', 'linux,pci-domain');
   const [firstBus, lastBus] = readBusRange(board, node, ecam);
   const { windows, io } = readWindows(board, node);
-  const map = readIommuMap(board, node);
+  const iommuMap = readIdMap(board, node, 'iommu');
+  const msiMap = readMsiMap(board, node);
+  const pins = readPins(board, node, firstBus);
   const topology = parametersFor(context, 'tracewright,pci-topology', 'host');
   const functions = topology === undefined ? [] : readTopology(board, topology);
   const regions: Region[] = [
@@ -41,12 +47,18 @@ export const planHostBridge: DevicePlanner = (context) => {
     node,
     regions,
     build: (building) => {
-      const { bus, observer, latency } = building;
-      const upstream = new RequesterRouter(map, building);
+      const { bus, observer, latency, iommus, wiring } = building;
+      for (const { target } of iommuMap.entries) {
+        if (!iommus.has(target)) {
+          board.fail('missing node', node, `iommu-map: ${target.path} is no IOMMU that the board has`, 'iommu-map');
+        }
+      }
+      const upstream = new RequesterRouter({ iommuMap, msiMap, iommus, memory: new MemoryRequestPort(bus) });
       const rootComplex = new RootComplex({ name: node.name, segment, firstBus, lastBus, upstream, observer });
       for (const { fn, endpoint } of plugIn(functions, rootComplex.bus, { rootComplex, latency, observer })) {
         building.endpoints.set(fn, endpoint);
       }
+      rootComplex.onIntx(intxWiring(context, pins, wiring));
       bus.add(`${node.name} configuration`, pa(ecam.address), ecam.size, rootComplex.ecam);
       for (const window of windows) {
         bus.add(`${node.name} memory`, pa(window.physical), window.size, rootComplex.window(window));
@@ -62,11 +74,6 @@ export const planHostBridge: DevicePlanner = (context) => {
       building.rootComplexes.push(rootComplex);
       building.blocks.set(node.path, rootComplex);
       building.firmware.push(() => {
-        for (const { iommu } of map.entries) {
-          if (!building.iommus.has(iommu)) {
-            board.fail('missing node', node, `iommu-map: ${iommu.path} is no IOMMU that the board has`, 'iommu-map');
-          }
-        }
         try {
           const secondaryBus = (path: readonly number[]) => wishFor(functions, path);
           configurePci({ ecam: rootComplex.ecam, firstBus, lastBus, windows, secondaryBus });
@@ -112,27 +119,42 @@ function wishFor(functions: readonly FunctionPlan[], path: readonly number[]): F
   return rest.length === 0 ? plan.secondary : wishFor(plan.behind, rest);
 }
 
-/** Takes the requests of a segment to the IOMMU and the stream that the map gives each requester, or to memory. */
-class RequesterRouter implements RequestPort {
-  readonly #map: IommuMap;
-  readonly #building: Building;
-  readonly #memory: MemoryRequestPort;
+/** The interrupts that `interrupt-map` gives the pins of the devices on the root bus. */
+interface MappedPins {
+  readonly interrupts: readonly InterruptSpecifier[];
+  /** Which of them, by device * 4 + pin - 1; a pin that is not here is not connected. */
+  readonly byPin: ReadonlyMap<number, number>;
+}
 
-  constructor(map: IommuMap, building: Building) {
-    this.#map = map;
-    this.#building = building;
-    this.#memory = new MemoryRequestPort(building.bus);
+function readPins(board: BoardSource, node: DeviceNode, firstBus: number): MappedPins {
+  const map = readInterruptMap(board, node);
+  const interrupts: InterruptSpecifier[] = [];
+  const byPin = new Map<number, number>();
+  for (let device = 0; device < 32; device++) {
+    for (let pin = 1; pin <= 4; pin++) {
+      const interrupt = mapPin(map, firstBus, device, pin);
+      if (interrupt === undefined) continue;
+      if (!interrupts.includes(interrupt)) interrupts.push(interrupt);
+      byPin.set(device * 4 + pin - 1, interrupts.indexOf(interrupt));
+    }
   }
+  return { interrupts, byPin };
+}
 
-  request(transaction: Transaction): Completion {
-    const found = streamOf(this.#map, transaction.requester);
-    if (found === undefined) return this.#memory.request(transaction);
-    return this.#building.iommus.get(found.iommu)?.request(found.stream, transaction) ?? 'abort';
-  }
-
-  begin(transaction: Transaction): InFlight {
-    const found = streamOf(this.#map, transaction.requester);
-    if (found === undefined) return this.#memory.begin(transaction);
-    return this.#building.iommus.get(found.iommu)?.begin(found.stream, transaction) ?? { land: () => 'abort' };
-  }
+/** Takes pins to their interrupts. Each drives its own from when it is first asserted. */
+function intxWiring(
+  { board, node }: PlanningContext,
+  { interrupts, byPin }: MappedPins,
+  wiring: InterruptWiring,
+): IntxListener {
+  const lines = interrupts.map((interrupt) => wiring.line(board, node, interrupt));
+  const drivers = new Map<number, InterruptLine>();
+  return (device, pin, level) => {
+    const at = device * 4 + pin - 1;
+    const index = byPin.get(at);
+    if (index === undefined) return;
+    const driver = drivers.get(at) ?? (lines[index] as WiredLine).driver();
+    drivers.set(at, driver);
+    driver.set(level);
+  };
 }

@@ -14,6 +14,7 @@ import type { Observer } from '../hw/observer.js';
 import type { DmaDevice } from '../hw/pci/dma-device.js';
 import type { PciFunction } from '../hw/pci/pci-function.js';
 import type { RootComplex } from '../hw/pci/root-complex.js';
+import type { PlatformDevice } from '../hw/platform/platform-device.js';
 import type { Region } from './device-plan.js';
 import { BoardEndpoints } from './endpoint-port.js';
 import { BoardMemory, BoardMmio, type Interconnect } from './software-ports.js';
@@ -25,6 +26,7 @@ export interface MachineParts extends Interconnect {
   readonly firmware: FirmwarePort;
   readonly rootComplexes: readonly RootComplex[];
   readonly endpoints: ReadonlyMap<PciFunction, DmaDevice>;
+  readonly platformDevices: ReadonlyMap<string, PlatformDevice>;
   readonly blocks: ReadonlyMap<string, SavedBlock>;
   readonly configRegions: readonly Region[];
 }
@@ -45,7 +47,7 @@ export class BoardMachine implements Machine {
     this.name = parts.name;
     this.memory = new BoardMemory(parts);
     this.mmio = new BoardMmio(parts, parts.configRegions);
-    this.endpoints = new BoardEndpoints(parts.rootComplexes, parts.endpoints);
+    this.endpoints = new BoardEndpoints(parts);
     this.firmware = parts.firmware;
     this.cpus = parts.cpus;
     this.observer = parts.observer;
@@ -79,7 +81,8 @@ export class BoardMachine implements Machine {
     if (missing !== undefined) throw new RangeError(`the snapshot has no state of ${missing}`);
     this.settle();
     this.#parts.memory.load(snapshot.memory);
-    for (const [name, block] of this.#parts.blocks) block.load(snapshot.blocks[name]);
+    // In the reverse order of building, so that controllers come last: what a device drives again on its way is not new.
+    for (const [name, block] of [...this.#parts.blocks].reverse()) block.load(snapshot.blocks[name]);
     this.#parts.cpus.load(snapshot.blocks.cpus);
   }
 }

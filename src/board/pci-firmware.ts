@@ -1,13 +1,15 @@
 /**
  * What the board's firmware does with PCI at power-on: numbers the buses, sizes and places the base address registers,
- * opens the windows of the bridges, and turns memory space and bus master on. By configuration accesses alone.
+ * opens the windows of the bridges, and turns memory space and bus master on. By configuration accesses alone. For virtual
+ * functions it places their memory, all that there can be, and enables none.
  *
- * PCI Express Base Specification 7.5.1.2.1 (sizing: write all ones, read back), 7.5.1.3 (bridges); PCI Local Bus 3.0,
- * 6.2.5.1, for the procedure.
+ * PCI Express Base Specification 7.5.1.2.1 (sizing: write all ones, read back), 7.5.1.3 (bridges), 9.3.3.14 (a VF BAR sizes
+ * the memory of one VF, and lies before that of TotalVFs); PCI Local Bus 3.0, 6.2.5.1, for the procedure.
  */
 
-import { encode } from '../hw/bits.js';
+import { encode, get } from '../hw/bits.js';
 import type { RegisterDevice } from '../hw/bus.js';
+import { EXTENDED_CAPABILITY, EXTENDED_HEADER, EXTENDED_SPACE, SRIOV } from '../hw/pci/capabilities-layout.js';
 import { BAR, COMMAND, ECAM, HEADER, HEADER_TYPE, TYPE_0_BARS, TYPE_1 } from '../hw/pci/layout.js';
 import type { MemoryWindow } from '../hw/pci/root-complex.js';
 
@@ -16,6 +18,8 @@ const TWO_32 = 0x1_0000_0000;
 const MULTI_FUNCTION = 1 << HEADER_TYPE.MULTI_FUNCTION.shift;
 const ENABLE = encode(COMMAND, 32, { MEMORY_SPACE_ENABLE: 1, BUS_MASTER_ENABLE: 1 })[0] as number;
 const BAR_64 = 2;
+/** More extended capabilities than fit: a list of this length has a loop. */
+const EXTENDED_CAPABILITIES_MAX = 480;
 
 /** How firmware is to number a bridge that it finds. */
 export type SecondaryBus = number | 'next' | 'leave';
@@ -42,7 +46,10 @@ interface FoundBar {
   readonly bus: number;
   readonly devfn: number;
   readonly offset: number;
+  /** Bytes that it decodes: its alignment. */
   readonly size: number;
+  /** How many functions have memory there, one behind the other. */
+  readonly count: number;
   readonly is64Bit: boolean;
   readonly prefetchable: boolean;
 }
@@ -137,9 +144,30 @@ class PciFirmware {
   }
 
   #size(found: FoundBus, devfn: number): void {
+    this.#sizeBars(found, devfn, HEADER.BAR0, 1);
+    const sriov = this.#findExtended(found.number, devfn, EXTENDED_CAPABILITY.SRIOV);
+    if (sriov === undefined) return;
+    const count = this.#read(found.number, devfn, sriov + SRIOV.TOTAL_VFS, 2);
+    this.#sizeBars(found, devfn, sriov + SRIOV.VF_BAR0, count);
+  }
+
+  /** Offset of an extended capability, or undefined. */
+  #findExtended(bus: number, devfn: number, id: number): number | undefined {
+    const header = new Uint32Array(1);
+    for (let at: number = EXTENDED_SPACE, i = 0; at >= EXTENDED_SPACE && i < EXTENDED_CAPABILITIES_MAX; i++) {
+      header[0] = this.#read(bus, devfn, at, 4);
+      // Nothing there; or all ones: a function without extended configuration space.
+      if (header[0] === 0 || header[0] === 0xffff_ffff) return undefined;
+      if (get(header, EXTENDED_HEADER.ID) === id) return at;
+      at = get(header, EXTENDED_HEADER.NEXT);
+    }
+    return undefined;
+  }
+
+  #sizeBars(found: FoundBus, devfn: number, first: number, count: number): void {
     const { number } = found;
     for (let index = 0; index < TYPE_0_BARS; index++) {
-      const offset = HEADER.BAR0 + index * 4;
+      const offset = first + index * 4;
       this.#write(number, devfn, offset, 4, 0xffff_ffff);
       const low = this.#read(number, devfn, offset, 4);
       if (low === 0 || (low & 1) !== 0) continue;
@@ -152,15 +180,16 @@ class PciFirmware {
         index++;
       }
       const prefetchable = ((low >>> BAR.PREFETCHABLE.shift) & 1) === 1;
-      found.bars.push({ bus: number, devfn, offset, size, is64Bit, prefetchable });
+      found.bars.push({ bus: number, devfn, offset, size, count, is64Bit, prefetchable });
     }
   }
 
-  #take(pool: Pool, size: number, what: string): number {
+  #take(pool: Pool, { size, count }: FoundBar): number {
     const at = Math.ceil(pool.next / size) * size;
-    if (at + size > pool.end)
-      throw new PciFirmwareError(`no window has room for ${what} of 0x${size.toString(16)} bytes`);
-    pool.next = at + size;
+    const bytes = size * count;
+    if (at + bytes > pool.end)
+      throw new PciFirmwareError(`no window has room for a base address register of 0x${bytes.toString(16)} bytes`);
+    pool.next = at + bytes;
     return at;
   }
 
@@ -170,7 +199,7 @@ class PciFirmware {
     for (const bar of [...found.bars].sort((a, b) => b.size - a.size)) {
       // The other window of a bridge has 32-bit addresses, so behind one only prefetchable memory may go high.
       const mayGoHigh = bar.is64Bit && (isRoot || bar.prefetchable) && this.#high !== undefined;
-      const address = this.#take(mayGoHigh ? (this.#high as Pool) : this.#low, bar.size, `a base address register`);
+      const address = this.#take(mayGoHigh ? (this.#high as Pool) : this.#low, bar);
       this.#write(bar.bus, bar.devfn, bar.offset, 4, address % TWO_32);
       if (bar.is64Bit) this.#write(bar.bus, bar.devfn, bar.offset + 4, 4, Math.floor(address / TWO_32));
     }

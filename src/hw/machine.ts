@@ -71,6 +71,10 @@ export interface DmaCommand {
   /** For a write: the bytes. For a read: their number. */
   readonly data?: Uint8Array;
   readonly length?: number;
+  /** Which of a platform device's stream ids the request has, counted as its node names them; 0 if absent. */
+  readonly stream?: number;
+  /** The function number that a PCI request carries instead of the function's own, one of its phantom functions. */
+  readonly phantom?: number;
   readonly pasid?: number;
   readonly privileged?: boolean;
   readonly execute?: boolean;

@@ -11,16 +11,19 @@
  * - A fetch from Device memory that stage 2 lets execute is done as if the memory were Normal Non-cacheable: one of the
  *   two things that the manual allows (D8.6; the other is a permission fault).
  * - Guests have no program counter: a trap leaves ELR_EL2 alone, and what the vector returns says where to go on.
- *   Loads and stores use X0; a store that traps has put its value there.
+ *   Loads and stores use X0; a store that traps has put its value there. So do reads and writes of system registers.
+ * - A physical IRQ is taken before each thing that a guest does. The GIC's system registers are those of the interface that
+ *   the interrupt controller offers the CPU.
  *
  * Not modelled: a guest's own stage 1 and exception handling (an abort that it takes is a failed access), EL0, AArch32,
- * interrupts, HCR_EL2 traps, FEAT_VHE, nested virtualisation, FEAT_S2FWB, FEAT_LPA2, hardware management of AF and dirty
- * state, alignment faults and unaligned accesses, TLB entries of EL2 (EL2 runs on physical addresses), weak memory order.
+ * physical interrupts that go to EL1 (HCR_EL2.IMO clear), physical FIQs, HCR_EL2 traps, FEAT_VHE, nested virtualisation,
+ * FEAT_S2FWB, FEAT_LPA2, hardware management of AF and dirty state, alignment faults and unaligned accesses, TLB entries of
+ * EL2 (EL2 runs on physical addresses), weak memory order.
  */
 import { hex, highHalf, join, lowHalf, pa } from '../address.js';
 import { encode, get } from '../bits.js';
 import type { Bus } from '../bus.js';
-import type { IccRegister } from '../interrupt.js';
+import type { CpuInterface, GicSystemRegister, IccRegister } from '../interrupt.js';
 import type { Latency } from '../latency.js';
 import type {
   AccessAttributes,
@@ -47,6 +50,8 @@ import {
   Translation,
 } from '../paging/translation.js';
 import { addressBits } from '../paging/vmsa-geometry.js';
+import { isDefined, routeOf, systemSyndrome } from './gic-registers.js';
+import { InterruptEntry } from './interrupts.js';
 import { HCR_EL2, ID_AA64MMFR0_EL1, MODE_EL1H, REGISTER_BITS, SPSR_EL2, VTCR_EL2 } from './layout.js';
 import { invalidation } from './stage2.js';
 import { Cpu, type IdRegister, READ_ONLY, type SavedCpu, value64 } from './state.js';
@@ -60,6 +65,8 @@ export interface Arm64Options {
   readonly latency: Latency;
   /** Identification registers, the same on every CPU; what is not given is as {@link DEFAULT_ID_REGISTERS} has it. */
   readonly id?: Partial<Record<IdRegister, Value64>>;
+  /** What the interrupt controller offers each CPU. */
+  readonly interfaces?: readonly CpuInterface[];
 }
 
 /** How often an instruction may be executed again before the vector counts as stuck. */
@@ -67,6 +74,7 @@ const RETRIES = 16;
 /** Who runs at EL2. */
 const HYPERVISOR: Actor = 'xen';
 const FAILED: GuestResult = { ok: false };
+const ZERO: Value64 = { hi: 0, lo: 0 };
 
 /** The CPUs of an Arm64 machine. */
 export class Arm64Cpus implements CpuPort, SavedBlock {
@@ -76,6 +84,7 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
   readonly #observer: Observer;
   readonly #latency: Latency;
   readonly #out = new Translation();
+  readonly #interrupts: InterruptEntry;
   #vector: TrapVector | undefined;
 
   constructor(options: Arm64Options) {
@@ -85,8 +94,9 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
     this.#latency = options.latency;
     this.#cpus = Array.from(
       { length: options.count },
-      (_, number) => new Cpu(number, options.bus.memory, options.id ?? {}),
+      (_, number) => new Cpu(number, options.bus.memory, options.id ?? {}, options.interfaces?.[number]),
     );
+    this.#interrupts = new InterruptEntry(options.observer, HYPERVISOR);
   }
 
   /** @throws RangeError if there is no such CPU. */
@@ -97,7 +107,9 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
   }
 
   readSystem(cpu: number, register: SystemRegister): Value64 {
-    const value = value64(this.#cpu(cpu).words(register));
+    const target = this.#cpu(cpu);
+    const words = target.system.get(register);
+    const value = words !== undefined ? value64(words) : this.#readGic(target, register as GicSystemRegister);
     this.#observer.access('system read', 0, 8, value.hi, value.lo, register);
     this.#latency.tick();
     return value;
@@ -105,15 +117,32 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
 
   writeSystem(cpu: number, register: SystemRegister, hi: number, lo: number): void {
     const target = this.#cpu(cpu);
-    if (READ_ONLY.includes(register)) {
+    const words = target.system.get(register);
+    if (words === undefined) {
+      this.#writeGic(target, register as GicSystemRegister, hi, lo);
+    } else if (READ_ONLY.includes(register)) {
       this.#observer.misuse(this.#observer.actor, `writes the read-only register ${register}`);
     } else {
-      target.words(register).set([lo, hi]);
+      words[0] = lo;
+      words[1] = hi;
       target.mmu.changed();
       this.#reportUnmodelled(target, register);
     }
     this.#observer.access('system write', 0, 8, hi >>> 0, lo >>> 0, register);
     this.#latency.tick();
+  }
+
+  /** A register that the controller lacks, or that is write-only, is UNDEFINED; here it reads as zero. */
+  #readGic(cpu: Cpu, register: GicSystemRegister): Value64 {
+    const value = cpu.interface?.readSystem(register);
+    if (value === undefined)
+      this.#observer.misuse(this.#observer.actor, `reads ${register}, which ${cpu.name} has not`);
+    return value ?? ZERO;
+  }
+
+  #writeGic(cpu: Cpu, register: GicSystemRegister, hi: number, lo: number): void {
+    if (cpu.interface?.writeSystem(register, hi, lo) === true) return;
+    this.#observer.misuse(this.#observer.actor, `writes ${register}, which ${cpu.name} has not, or only to be read`);
   }
 
   #reportUnmodelled(cpu: Cpu, register: SystemRegister): void {
@@ -151,20 +180,80 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
     this.#vector = vector;
   }
 
-  setInterruptVector(_vector: InterruptVector): void {}
-
-  takeInterrupts(_cpu: number): void {}
-
-  virtualInterrupt(_cpu: number): boolean {
-    return false;
+  setInterruptVector(vector: InterruptVector): void {
+    this.#interrupts.setVector(vector);
   }
 
-  guestRead(_cpu: number, _register: IccRegister): Value64 | undefined {
+  /** @throws Error if an IRQ is signalled and there is no vector. */
+  takeInterrupts(cpu: number): void {
+    this.#interrupts.take(cpu, this.#cpu(cpu));
+  }
+
+  virtualInterrupt(cpu: number): boolean {
+    const target = this.#cpu(cpu);
+    if (target.guest === undefined) return false;
+    const hcr = target.words('HCR_EL2');
+    if (get(hcr, HCR_EL2.IMO) === 0) return false;
+    return get(hcr, HCR_EL2.VI) === 1 || (target.interface?.virq ?? false);
+  }
+
+  /** @throws Error as {@link guest} does. */
+  guestRead(cpu: number, register: IccRegister): Value64 | undefined {
+    const target = this.#running(cpu);
+    const { restore } = this.#as(target.guest as string);
+    try {
+      const value = this.#guestRegister(cpu, target, register, undefined);
+      this.#observer.access('system read', 0, 8, value?.hi ?? 0, value?.lo ?? 0, register);
+      this.#latency.tick();
+      return value;
+    } finally {
+      restore();
+    }
+  }
+
+  /** @throws Error as {@link guest} does. */
+  guestWrite(cpu: number, register: IccRegister, hi: number, lo: number): boolean {
+    const target = this.#running(cpu);
+    const { restore } = this.#as(target.guest as string);
+    try {
+      const value = { hi: hi >>> 0, lo: lo >>> 0 };
+      const taken = this.#guestRegister(cpu, target, register, value) !== undefined;
+      this.#observer.access('system write', 0, 8, value.hi, value.lo, register);
+      this.#latency.tick();
+      return taken;
+    } finally {
+      restore();
+    }
+  }
+
+  /**
+   * A guest's access to a register of its CPU interface.
+   * @param value what is written; undefined for a read
+   * @returns what was read, or `value`; undefined if the guest takes an exception of its own
+   */
+  #guestRegister(number: number, cpu: Cpu, register: IccRegister, value: Value64 | undefined): Value64 | undefined {
+    const controller = cpu.interface;
+    const isRead = value === undefined;
+    for (let attempt = 0; attempt <= RETRIES; attempt++) {
+      this.#interrupts.take(number, cpu);
+      if (controller === undefined || !isDefined(register, isRead)) return undefined;
+      const route = routeOf(register, cpu.words('HCR_EL2'), controller);
+      if (route === undefined) return undefined;
+      if (route !== 'trap') {
+        const isVirtual = route === 'virtual';
+        if (isRead) return isVirtual ? controller.readVirtual(register) : controller.readSystem(register);
+        const { hi, lo } = value;
+        const taken = isVirtual ? controller.writeVirtual(register, hi, lo) : controller.writeSystem(register, hi, lo);
+        return taken ? value : undefined;
+      }
+      if (!isRead) this.#setTransfer(cpu, value.hi, value.lo);
+      cpu.words('ESR_EL2').set(systemSyndrome(register, isRead));
+      const outcome = this.#trap(number, cpu, 'system register', `${isRead ? 'read' : 'write'} of ${register}`);
+      if (outcome === 'inject abort') return undefined;
+      if (outcome === 'return') return isRead ? this.#transferred(cpu) : value;
+    }
+    this.#observer.misuse(HYPERVISOR, `has ${cpu.guest} repeat an access to ${register} for ever`);
     return undefined;
-  }
-
-  guestWrite(_cpu: number, _register: IccRegister, _hi: number, _lo: number): boolean {
-    return false;
   }
 
   /** @throws Error if the CPU already runs a guest. */
@@ -189,6 +278,7 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
     const { observer, restore } = this.#as(target.guest as string);
     try {
       for (let attempt = 0; attempt <= RETRIES; attempt++) {
+        this.#interrupts.take(cpu, target);
         const address = this.#translate(target, access, true);
         if (address === undefined) {
           this.#note(access, 0, 0);
@@ -215,6 +305,7 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
     const { observer, restore } = this.#as(target.guest as string);
     try {
       for (let attempt = 0; attempt <= RETRIES; attempt++) {
+        this.#interrupts.take(cpu, target);
         observer.access('instruction', 0, 0, 0, immediate, 'HVC');
         this.#latency.tick();
         target.words('ESR_EL2').set(hvcSyndrome(immediate));
@@ -283,11 +374,11 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
     if (kind === 'store') {
       const lo = (access.valueLo ?? 0) >>> 0;
       const hi = width === 8 ? (access.valueHi ?? 0) >>> 0 : 0;
-      const error = this.#bus.write(pa(address), width, lo, hi);
+      const error = this.#bus.write(pa(address), width, lo, hi, cpu.initiator);
       this.#note(access, hi, lo);
       return error === undefined ? { ok: true, hi: 0, lo: 0 } : FAILED;
     }
-    const result = this.#bus.read(pa(address), width);
+    const result = this.#bus.read(pa(address), width, cpu.initiator);
     const failed = typeof result === 'string';
     this.#note(access, failed ? 0 : result.hi, failed ? 0 : result.value);
     return failed ? FAILED : { ok: true, hi: result.hi, lo: result.value };
@@ -336,10 +427,16 @@ export class Arm64Cpus implements CpuPort, SavedBlock {
   #emulated(cpu: Cpu, access: GuestAccess): GuestResult {
     if (access.kind === 'fetch') return FAILED;
     if (access.kind === 'store') return { ok: true, hi: 0, lo: 0 };
-    const lo = cpu.general[2 * TRANSFER_REGISTER] as number;
-    const hi = cpu.general[2 * TRANSFER_REGISTER + 1] as number;
+    const { hi, lo } = this.#transferred(cpu);
     if (access.width === 8) return { ok: true, hi, lo };
     return { ok: true, hi: 0, lo: access.width === 4 ? lo : lo % 2 ** (8 * access.width) };
+  }
+
+  #transferred(cpu: Cpu): Value64 {
+    return {
+      hi: cpu.general[2 * TRANSFER_REGISTER + 1] as number,
+      lo: cpu.general[2 * TRANSFER_REGISTER] as number,
+    };
   }
 
   #setTransfer(cpu: Cpu, hi: number, lo: number): void {

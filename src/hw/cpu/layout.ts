@@ -98,6 +98,8 @@ export const ESR_EL2 = layout('ESR_EL2', REGISTER_BITS, {
 export const EXCEPTION_CLASS = {
   /** HVC executed in AArch64 state. */
   hvc64: 0x16,
+  /** MSR, MRS or System instruction execution in AArch64 state. */
+  systemRegister: 0x18,
   /** Instruction Abort from a lower Exception level. */
   instructionAbort: 0x20,
   /** Data Abort from a lower Exception level. */
@@ -131,6 +133,53 @@ export const ESR_HVC = layout('ESR_EL2, HVC', REGISTER_BITS, {
   IL: 25,
   EC: [31, 26],
 });
+
+/** ESR_EL2 of a trapped MSR or MRS. */
+export const ESR_SYSTEM = layout('ESR_EL2, MSR or MRS', REGISTER_BITS, {
+  /** 1: a read, MRS. */
+  Direction: 0,
+  CRm: [4, 1],
+  Rt: [9, 5],
+  CRn: [13, 10],
+  Op1: [16, 14],
+  Op2: [19, 17],
+  Op0: [21, 20],
+  IL: 25,
+  EC: [31, 26],
+});
+
+/** Encodings of the GIC's registers that a guest can name (D24.8), in the order of CRn, CRm, Op2. Op0 is 3, Op1 is 0. */
+export const ICC_ENCODING = {
+  ICC_PMR_EL1: { CRn: 4, CRm: 6, Op2: 0 },
+  ICC_IAR0_EL1: { CRn: 12, CRm: 8, Op2: 0 },
+  ICC_EOIR0_EL1: { CRn: 12, CRm: 8, Op2: 1 },
+  ICC_HPPIR0_EL1: { CRn: 12, CRm: 8, Op2: 2 },
+  ICC_BPR0_EL1: { CRn: 12, CRm: 8, Op2: 3 },
+  ICC_AP0R0_EL1: { CRn: 12, CRm: 8, Op2: 4 },
+  ICC_AP0R1_EL1: { CRn: 12, CRm: 8, Op2: 5 },
+  ICC_AP0R2_EL1: { CRn: 12, CRm: 8, Op2: 6 },
+  ICC_AP0R3_EL1: { CRn: 12, CRm: 8, Op2: 7 },
+  ICC_AP1R0_EL1: { CRn: 12, CRm: 9, Op2: 0 },
+  ICC_AP1R1_EL1: { CRn: 12, CRm: 9, Op2: 1 },
+  ICC_AP1R2_EL1: { CRn: 12, CRm: 9, Op2: 2 },
+  ICC_AP1R3_EL1: { CRn: 12, CRm: 9, Op2: 3 },
+  ICC_DIR_EL1: { CRn: 12, CRm: 11, Op2: 1 },
+  ICC_RPR_EL1: { CRn: 12, CRm: 11, Op2: 3 },
+  ICC_SGI1R_EL1: { CRn: 12, CRm: 11, Op2: 5 },
+  ICC_ASGI1R_EL1: { CRn: 12, CRm: 11, Op2: 6 },
+  ICC_SGI0R_EL1: { CRn: 12, CRm: 11, Op2: 7 },
+  ICC_IAR1_EL1: { CRn: 12, CRm: 12, Op2: 0 },
+  ICC_EOIR1_EL1: { CRn: 12, CRm: 12, Op2: 1 },
+  ICC_HPPIR1_EL1: { CRn: 12, CRm: 12, Op2: 2 },
+  ICC_BPR1_EL1: { CRn: 12, CRm: 12, Op2: 3 },
+  ICC_CTLR_EL1: { CRn: 12, CRm: 12, Op2: 4 },
+  ICC_SRE_EL1: { CRn: 12, CRm: 12, Op2: 5 },
+  ICC_IGRPEN0_EL1: { CRn: 12, CRm: 12, Op2: 6 },
+  ICC_IGRPEN1_EL1: { CRn: 12, CRm: 12, Op2: 7 },
+} as const;
+/** Op0 and Op1 of all of them. */
+export const ICC_OP0 = 3;
+export const ICC_OP1 = 0;
 
 /** DFSC and IFSC: the level is added to the first five. */
 export const FAULT_STATUS = {

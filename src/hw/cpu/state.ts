@@ -2,6 +2,8 @@
  * The state of one Arm64 CPU: system registers (Arm DDI 0487 D24.2), general-purpose registers, translations.
  */
 import { encode, put } from '../bits.js';
+import type { Initiator } from '../bus.js';
+import type { CpuInterface } from '../interrupt.js';
 import type { SystemRegister, Value64 } from '../machine.js';
 import type { PhysicalMemory } from '../memory.js';
 import { ID_AA64MMFR0_EL1, ID_AA64MMFR1_EL1, ID_AA64MMFR2_EL1, MPIDR_EL1, REGISTER_BITS } from './layout.js';
@@ -42,6 +44,8 @@ const WRITABLE: readonly SystemRegister[] = [
   'SPSR_EL2',
 ];
 const GENERAL_REGISTERS = 31;
+/** CPUs of one value of Aff1: as many as a target list of ICC_SGI1R_EL1 has room for. */
+const CLUSTER = 16;
 
 /** One CPU as saved. */
 export interface SavedCpu {
@@ -59,22 +63,36 @@ export class Cpu {
   maintenance: ((mmu: Stage2Mmu) => void)[] = [];
   /** The guest that runs; undefined at EL2. */
   guest: string | undefined = undefined;
-  /** Within the vector, on behalf of the guest. */
+  /** Within a vector: on behalf of the guest, or for an interrupt. */
   trapped = false;
+  /** A physical FIQ has been reported. */
+  fiqReported = false;
   readonly name: string;
+  /** Who makes the accesses of its guests. */
+  readonly initiator: Initiator;
+  /** What an interrupt controller offers it. */
+  readonly interface: CpuInterface | undefined;
 
   /**
    * @param id identification registers; what is not given is as {@link DEFAULT_ID_REGISTERS} has it
    */
-  constructor(number: number, memory: PhysicalMemory, id: Partial<Record<IdRegister, Value64>>) {
+  constructor(
+    number: number,
+    memory: PhysicalMemory,
+    id: Partial<Record<IdRegister, Value64>>,
+    offered: CpuInterface | undefined,
+  ) {
     this.name = `cpu${number}`;
+    this.initiator = { cpu: number };
+    this.interface = offered;
     for (const register of [...READ_ONLY, ...WRITABLE]) this.system.set(register, new Uint32Array(2));
     const values = { ...DEFAULT_ID_REGISTERS, ...id };
     for (const register of Object.keys(DEFAULT_ID_REGISTERS) as IdRegister[]) {
       this.words(register).set([values[register].lo, values[register].hi]);
     }
     put(this.words('MPIDR_EL1'), MPIDR_EL1.RES1, 1);
-    put(this.words('MPIDR_EL1'), MPIDR_EL1.Aff0, number);
+    put(this.words('MPIDR_EL1'), MPIDR_EL1.Aff0, number % CLUSTER);
+    put(this.words('MPIDR_EL1'), MPIDR_EL1.Aff1, Math.floor(number / CLUSTER));
     this.mmu = new Stage2Mmu(memory, {
       mmfr0: this.words('ID_AA64MMFR0_EL1'),
       mmfr1: this.words('ID_AA64MMFR1_EL1'),

@@ -46,11 +46,37 @@ t.test('capabilities form a list from 0x34, and Status says that there is one', 
   t.throws(() => config.addCapability(0x11, 0x100), /no room/);
 });
 
-t.test('extended configuration space says that it holds nothing', async (t) => {
+t.test('extended configuration space without capabilities says that it holds nothing (7.6.3)', async (t) => {
   const config = new ConfigSpace();
   config.write(0x100, 4, 0xffff_ffff);
   t.equal(config.read(0x100, 4), 0);
   t.equal(config.read(0xffc, 4), 0);
+});
+
+t.test('extended capabilities form a list from 0x100: id 15:0, version 19:16, next 31:20', async (t) => {
+  const config = new ConfigSpace();
+  config.define(0x0c, 1, { reset: 0x10 });
+  t.equal(config.addExtendedCapability(0x000d, 1, 8), 0x100);
+  t.equal(config.read(0x100, 4), 0x0001_000d);
+  t.equal(config.addExtendedCapability(0x0010, 2, 0x40), 0x108);
+  t.equal(config.read(0x100, 4), 0x1081_000d);
+  t.equal(config.read(0x108, 4), 0x0002_0010);
+  t.equal(config.read(0x0c, 1), 0x10, 'the first 256 bytes are as they were');
+  config.define(0x10c, 2, { reset: 3, writable: 0xff });
+  config.write(0x10c, 2, 0xffff);
+  t.equal(config.read(0x10c, 4), 0xff);
+  config.reset();
+  t.equal(config.read(0x10c, 4), 3);
+  t.equal(config.read(0x100, 4), 0x1081_000d);
+  t.throws(() => config.addExtendedCapability(1, 1, 0xf00), /no room/);
+});
+
+t.test('what the function sets itself is not for software to write', async (t) => {
+  const config = new ConfigSpace();
+  config.define(0x50, 4, {});
+  config.set(0x51, 1, 0xab);
+  config.write(0x50, 4, 0);
+  t.equal(config.read(0x50, 4), 0xab00);
 });
 
 t.test('a saved configuration space is loaded as it was', async (t) => {

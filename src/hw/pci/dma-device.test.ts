@@ -7,6 +7,7 @@ import { type HardwareEvent, Observer } from '../observer.js';
 import type { Transaction } from '../transaction.js';
 import { DmaDevice } from './dma-device.js';
 import { MemoryRequestPort } from './memory-port.js';
+import { segment } from './pci.test-support.js';
 import { RootComplex } from './root-complex.js';
 
 /** An endpoint at 00:01.0 with 8 KiB of registers and buffer, enabled, its registers at PCI address 0x10000000. */
@@ -190,4 +191,71 @@ t.test('its other registers hold what is written, and all of it is saved', async
   t.equal(other.read(0x1800), 0x1234_5678);
   t.equal(other.read(0x24), 5);
   t.equal(other.read(0x1_0008), 0);
+});
+
+/** An endpoint at 00:01.1 whose requests may carry functions 3, 5 and 7 too, enabled; function 0 is another one. */
+function phantoms() {
+  const made = segment();
+  made.endpoint(made.rootComplex.bus, 1);
+  const endpoint = made.endpoint(made.rootComplex.bus, 1, { function: 1, phantomStride: 2 });
+  made.config.write(0, 0x09, 0x10, 4, 0x1000_0000);
+  made.config.write(0, 0x09, 0x04, 2, 6);
+  return { ...made, endpoint };
+}
+
+t.test('phantom functions: DEVCAP 4:3 says how many bits, DEVCTL 9 enables them (7.5.3.3, 7.5.3.4)', async (t) => {
+  for (const [stride, bits] of [
+    [4, 1],
+    [2, 2],
+    [1, 3],
+  ] as const) {
+    const { rootComplex, endpoint, config } = segment();
+    endpoint(rootComplex.bus, 1, { phantomStride: stride });
+    t.equal((config.read(0, 8, 0x44, 4) >>> 3) & 3, bits);
+  }
+  const { rootComplex, endpoint, config } = segment();
+  endpoint(rootComplex.bus, 1);
+  config.write(0, 8, 0x48, 2, 0x0200);
+  t.equal(config.read(0, 8, 0x48, 2) & 0x0200, 0, 'read-only without them');
+  t.throws(() => endpoint(rootComplex.bus, 2, { phantomStride: 3 }), RangeError);
+  t.throws(
+    () => endpoint(rootComplex.bus, 2, { function: 2, phantomStride: 2 }),
+    /function 2 has no phantom functions/,
+  );
+});
+
+t.test('a request of a phantom function carries its number, once software allows it', async (t) => {
+  const { endpoint, config, requests } = phantoms();
+  const write = { write: true, hi: 0, lo: 0x4000_0000, data: Uint8Array.of(1) };
+  t.throws(() => endpoint.run({ ...write, phantom: 3 }), /0000:00:01.1 has no phantom function 3 enabled/);
+  config.write(0, 0x09, 0x48, 2, 0x0200);
+  for (const phantom of [3, 5, 7]) t.equal(endpoint.run({ ...write, phantom }).ok, true);
+  endpoint.start({ ...write, phantom: 3 });
+  endpoint.run(write);
+  t.same(
+    requests.map(({ requester }) => requester),
+    [0x000b, 0x000d, 0x000f, 0x000b, 0x0009],
+  );
+  for (const phantom of [0, 1, 2, 4, 6, 9]) t.throws(() => endpoint.run({ ...write, phantom }), RangeError);
+});
+
+t.test('a driver chooses a phantom function by STREAM, counted from the function itself', async (t) => {
+  const { mmio, config, requests } = phantoms();
+  const store = (stream: number) => {
+    mmio.write(0x1000_003c, stream);
+    mmio.write(0x1000_0018, 0x4000_0000);
+    mmio.write(0x1000_0020, 1);
+    mmio.write(0x1000_002c, 2);
+    const status = mmio.read(0x1000_0030);
+    mmio.write(0x1000_0030, status);
+    return status;
+  };
+  t.equal(store(2), DONE | ERROR, 'not enabled');
+  config.write(0, 0x09, 0x48, 2, 0x0200);
+  t.equal(store(2), DONE);
+  t.equal(store(1), DONE | ERROR, 'function 2 is none of its');
+  t.same(
+    requests.map(({ requester }) => requester),
+    [0x000b],
+  );
 });

@@ -63,6 +63,7 @@ export const COMMAND = layout('Command', 32, {
 
 /** Status register (7.5.1.1.4). The error bits are cleared by writing 1. */
 export const STATUS = layout('Status', 32, {
+  INTERRUPT_STATUS: 3,
   CAPABILITIES_LIST: 4,
   MASTER_DATA_PARITY_ERROR: 8,
   SIGNALED_TARGET_ABORT: 11,
@@ -114,6 +115,7 @@ export const PORT_TYPE = {
   'root port': 4,
   'upstream port': 5,
   'downstream port': 6,
+  'pcie-to-pci bridge': 7,
   'root complex integrated endpoint': 9,
 } as const;
 /** What a function is in the hierarchy. */
@@ -133,6 +135,7 @@ export const DEVICE_CONTROL = layout('Device Control', 32, {
   RELAXED_ORDERING: 4,
   MAX_PAYLOAD_SIZE: [7, 5],
   EXTENDED_TAG: 8,
+  PHANTOM_FUNCTIONS: 9,
   NO_SNOOP: 11,
   MAX_READ_REQUEST_SIZE: [14, 12],
   INITIATE_FUNCTION_LEVEL_RESET: 15,

@@ -1,41 +1,29 @@
 /**
- * A PCI Express function with a type 0 header: base address registers, bus master enable, PCI Express capability.
+ * A PCI function: what it decodes, what its interrupts do, its resets. Its registers are stated in `header.ts`.
  *
- * PCI Express Base Specification 7.5.1.1, 7.5.1.2, 7.5.3; 2.2.6.2 (a function learns its bus number from the
- * configuration writes that reach it); 6.6.2 (function level reset).
+ * PCI Express Base Specification 7.5.1.1, 7.5.1.2; 2.2.6.2 (a function learns its bus number from the
+ * configuration writes that reach it); 6.6.2 (function level reset); 6.1.1 and 6.1.4 (INTx, MSI and MSI-X: a function
+ * with messages enabled does not use its pin); 2.2.6.2 and 7.5.3.3 (phantom functions).
  *
- * Not modelled: I/O space, the expansion ROM, INTx, MSI and MSI-X, power management, error reporting (the error bits of
- * Status and Device Status stay 0), link and slot registers (read as zero), ATS, PRI, PASID and ACS capabilities,
- * SR-IOV, hot plug.
+ * Not modelled: I/O space, the expansion ROM, power management, error reporting (the error bits of Status and Device
+ * Status stay 0), link and slot registers (read as zero), ATS, page request and PASID capabilities, hot plug registers.
  */
-import { highHalf, join, lowHalf } from '../address.js';
-import { encode, get } from '../bits.js';
+import { join } from '../address.js';
+import type { SignalResult } from '../machine.js';
+import { AcsCapability } from './acs.js';
+import { EXTENDED_SPACE } from './capabilities-layout.js';
+import { type Capability, type CapabilityHost, field, type Surroundings, tellMisuse, word } from './capability.js';
 import { type ConfigSnapshot, ConfigSpace } from './config-space.js';
 import {
-  BAR,
-  CAPABILITY,
-  COMMAND,
-  DEVICE_CAPABILITIES,
-  DEVICE_CONTROL,
-  EXPRESS,
-  EXPRESS_CAPABILITIES,
-  HEADER,
-  HEADER_TYPE,
-  PORT_TYPE,
-  type PortType,
-  TYPE_0,
-  TYPE_0_BARS,
-} from './layout.js';
-
-/** A memory base address register, or two of them. */
-export interface BarDescription {
-  /** 0 to 5; a 64-bit one takes the next register too. */
-  readonly index: number;
-  /** Bytes: a power of two, at least 16. */
-  readonly size: number;
-  readonly is64Bit: boolean;
-  readonly prefetchable: boolean;
-}
+  type BarDescription,
+  defineExpress,
+  defineHeader,
+  type FunctionDescription,
+  type HeaderKind,
+} from './header.js';
+import { COMMAND, DEVICE_CONTROL, EXPRESS, HEADER, HEADER_TYPE, STATUS } from './layout.js';
+import { MsiCapability } from './msi.js';
+import { MsixCapability } from './msix.js';
 
 /** What answers accesses to a function's memory. Offsets are relative to the base address register. */
 export interface BarTarget {
@@ -47,118 +35,76 @@ export interface BarTarget {
   loadBars(state: unknown): void;
 }
 
-/** What a function is. */
-export interface FunctionDescription {
-  /** Device number, 0 to 31, and function number, 0 to 7. */
-  readonly device: number;
-  readonly function: number;
-  readonly vendorId: number;
-  readonly deviceId: number;
-  /** 24 bits. */
-  readonly classCode: number;
-  readonly revision?: number;
-  readonly bars: readonly BarDescription[];
-  readonly portType: PortType;
-}
-
-const word = (form: Parameters<typeof encode>[0], values: Record<string, number>) =>
-  encode(form, 32, values as never)[0] as number;
-
-/** Bits of the Command register that software can change here. */
-const COMMAND_WRITABLE = word(COMMAND, {
-  MEMORY_SPACE_ENABLE: 1,
-  BUS_MASTER_ENABLE: 1,
-  PARITY_ERROR_RESPONSE: 1,
-  SERR_ENABLE: 1,
-  INTERRUPT_DISABLE: 1,
-});
+const ALL_ONES = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff } as const;
 
 /** Saved state of a function. */
 export interface FunctionState {
   readonly config: ConfigSnapshot;
   readonly bus: number;
   readonly memory: unknown;
+  readonly capabilities: readonly unknown[];
+  readonly intx: boolean;
+  readonly isPlugged: boolean;
 }
 
-const commandWord = new Uint32Array(1);
-
 /** A function. */
-export class PciFunction {
+export class PciFunction implements CapabilityHost {
   readonly description: FunctionDescription;
   readonly config = new ConfigSpace();
   /** Device 7:3, function 2:0. */
   readonly devfn: number;
-  /** Bus number that the last configuration write told (2.2.6.2). */
-  capturedBus = 0;
+  readonly msi: MsiCapability | undefined;
+  readonly msix: MsixCapability | undefined;
+  readonly acs: AcsCapability | undefined;
+  /** Undefined until {@link connect}. */
+  surroundings: Surroundings | undefined;
+  /** Takes the changes of the function's INTx; the bus that it is put on sets it. */
+  onIntx: ((pin: number, level: boolean) => void) | undefined;
+  readonly #capabilities: Capability[] = [];
   readonly #target: BarTarget | undefined;
-  readonly #express: number;
+  readonly #express: number | undefined;
+  #capturedBus = 0;
+  #isPlugged = true;
+  /** What the device wants of its pin, and what the pin shows. */
+  #intx = false;
+  #isIntxDriven = false;
 
-  constructor(description: FunctionDescription, target: BarTarget | undefined, headerType = 0) {
+  /** @throws RangeError if the description contradicts itself or the specification. */
+  constructor(description: FunctionDescription, target: BarTarget | undefined, header: HeaderKind = 0) {
+    const { msi, msix, interruptPin = 0, portType, bars } = description;
+    if (interruptPin < 0 || interruptPin > 4) throw new RangeError(`no interrupt pin ${interruptPin}`);
+    if (portType === 'conventional' && (description.acs || description.phantomStride !== undefined)) {
+      throw new RangeError('a conventional function has neither ACS nor phantom functions');
+    }
     this.description = description;
     this.devfn = (description.device << 3) | description.function;
     this.#target = target;
-    this.#defineHeader(headerType);
-    this.#express = this.#defineExpress();
+    defineHeader(this.config, description, header);
+    this.#express = portType === 'conventional' ? undefined : defineExpress(this.config, description, portType, header);
+    if (msi !== undefined) this.msi = this.install(new MsiCapability(this, this.config, msi));
+    if (msix !== undefined) this.msix = this.install(new MsixCapability(this, this.config, msix, bars));
+    if (description.acs) this.acs = new AcsCapability(this.config, /^(root|downstream) port$/.test(portType));
   }
 
-  #defineHeader(headerType: number): void {
-    const { config, description: d } = this;
-    config.define(HEADER.VENDOR_ID, 2, { reset: d.vendorId });
-    config.define(HEADER.DEVICE_ID, 2, { reset: d.deviceId });
-    config.define(HEADER.COMMAND, 2, { writable: COMMAND_WRITABLE });
-    config.define(HEADER.REVISION_ID, 4, { reset: ((d.classCode << 8) | (d.revision ?? 0)) >>> 0 });
-    config.define(HEADER.CACHE_LINE_SIZE, 1, { writable: 0xff });
-    config.define(HEADER.HEADER_TYPE, 1, { reset: headerType });
-    config.define(HEADER.INTERRUPT_LINE, 1, { writable: 0xff });
-    if (headerType === 0) {
-      config.define(TYPE_0.SUBSYSTEM_VENDOR_ID, 2, { reset: d.vendorId });
-      config.define(TYPE_0.SUBSYSTEM_ID, 2, { reset: d.deviceId });
-    }
-    const taken = new Set<number>();
-    const limit = headerType === 0 ? TYPE_0_BARS : 2;
-    for (const { index, size, is64Bit, prefetchable } of d.bars) {
-      const last = is64Bit ? index + 1 : index;
-      if (index < 0 || last >= limit || taken.has(index) || taken.has(last)) {
-        throw new RangeError(`base address register ${index} does not exist or is taken`);
-      }
-      if (size < 16 || !Number.isInteger(Math.log2(size)) || (!is64Bit && size > 0x8000_0000)) {
-        throw new RangeError(`base address register ${index} cannot be of size ${size}`);
-      }
-      taken.add(index).add(last);
-      const at = HEADER.BAR0 + index * 4;
-      const changeable = 2 ** 52 - size;
-      config.define(at, 4, {
-        reset: word(BAR, { TYPE: is64Bit ? 2 : 0, PREFETCHABLE: prefetchable ? 1 : 0 }),
-        writable: (lowHalf(changeable) & 0xffff_fff0) >>> 0,
-      });
-      // All of the upper half can be written but what the size takes: software sizes with 64 bits.
-      if (is64Bit) config.define(at + 4, 4, { writable: lowHalf(~(highHalf(size) === 0 ? 0 : highHalf(size) - 1)) });
-    }
+  /** Adds a capability that is to be told what happens. */
+  protected install<C extends Capability>(capability: C): C {
+    this.#capabilities.push(capability);
+    return capability;
   }
 
-  #defineExpress(): number {
-    const { config } = this;
-    const at = config.addCapability(CAPABILITY.PCI_EXPRESS, EXPRESS.BYTES);
-    const type = this.description.portType;
-    const isEndpoint = type === 'endpoint' || type === 'root complex integrated endpoint';
-    config.define(at + EXPRESS.CAPABILITIES, 2, {
-      reset: word(EXPRESS_CAPABILITIES, { VERSION: 2, DEVICE_PORT_TYPE: PORT_TYPE[type] }),
-    });
-    config.define(at + EXPRESS.DEVICE_CAPABILITIES, 4, {
-      reset: word(DEVICE_CAPABILITIES, { ROLE_BASED_ERROR_REPORTING: 1, FUNCTION_LEVEL_RESET: isEndpoint ? 1 : 0 }),
-    });
-    config.define(at + EXPRESS.DEVICE_CONTROL, 2, {
-      reset: word(DEVICE_CONTROL, { RELAXED_ORDERING: 1, NO_SNOOP: 1, MAX_READ_REQUEST_SIZE: 2 }),
-      writable: word(DEVICE_CONTROL, {
-        ERROR_REPORTING: 0xf,
-        RELAXED_ORDERING: 1,
-        MAX_PAYLOAD_SIZE: 7,
-        NO_SNOOP: 1,
-        MAX_READ_REQUEST_SIZE: 7,
-      }),
-    });
-    config.define(at + EXPRESS.DEVICE_STATUS, 2, { writeOneToClear: 0xf });
-    return at;
+  /** Puts the function into a machine: from now on it can send messages. */
+  connect(surroundings: Surroundings): void {
+    this.surroundings = surroundings;
+  }
+
+  /** Bus number that the last configuration write told (2.2.6.2). */
+  get capturedBus(): number {
+    return this.#capturedBus;
+  }
+
+  /** Whether there is a function: it is in its slot. */
+  get isPresent(): boolean {
+    return this.#isPlugged;
   }
 
   /** Sets the multi-function bit of the Header Type register: the device has further functions. */
@@ -167,35 +113,96 @@ export class PciFunction {
     this.config.define(HEADER.HEADER_TYPE, 1, { reset });
   }
 
-  #command(field: (typeof COMMAND)[keyof typeof COMMAND]): boolean {
-    commandWord[0] = this.config.read(HEADER.COMMAND, 2);
-    return get(commandWord, field) !== 0;
+  #command(bit: keyof typeof COMMAND): boolean {
+    return field(this.config.read(HEADER.COMMAND, 2), COMMAND[bit]) === 1;
   }
 
   /** Whether the function decodes its memory, and a bridge forwards memory requests downstream. */
   get memorySpaceEnabled(): boolean {
-    return this.#command(COMMAND.MEMORY_SPACE_ENABLE);
+    return this.#command('MEMORY_SPACE_ENABLE');
   }
 
   /** Whether the function may issue memory requests, and a bridge forward them upstream. */
   get busMasterEnabled(): boolean {
-    return this.#command(COMMAND.BUS_MASTER_ENABLE);
+    return this.#command('BUS_MASTER_ENABLE');
   }
 
-  /** A configuration read that reached this function. */
+  /**
+   * The function numbers that requests may carry instead of the function's own: none unless software enabled them.
+   * (2.2.6.2: the most significant bits of the function number count the tags further.)
+   */
+  isPhantom(number: number): boolean {
+    const { phantomStride, function: own } = this.description;
+    if (this.#express === undefined || phantomStride === undefined) return false;
+    const control = this.config.read(this.#express + EXPRESS.DEVICE_CONTROL, 2);
+    if (field(control, DEVICE_CONTROL.PHANTOM_FUNCTIONS) === 0) return false;
+    return Number.isInteger(number) && number > own && number < 8 && (number - own) % phantomStride === 0;
+  }
+
+  /** A configuration read that reached this function. Of a conventional one, more than 256 bytes cannot be asked. */
   readConfig(offset: number, width: 1 | 2 | 4): number {
+    if (this.#express === undefined && offset >= EXTENDED_SPACE) return ALL_ONES[width];
     return this.config.read(offset, width);
   }
 
   /** A type 0 configuration write that reached this function on bus `bus`. */
   writeConfig(bus: number, offset: number, width: 1 | 2 | 4, value: number): void {
-    this.capturedBus = bus;
+    this.#capturedBus = bus;
+    const hadBoth = this.#usesBothMessages;
     this.config.write(offset, width, value);
-    const control = this.#express + EXPRESS.DEVICE_CONTROL;
-    const isEndpoint = this.description.portType.endsWith('endpoint');
-    if (!isEndpoint || offset > control + 1 || offset + width <= control + 1) return;
-    const written = width === 1 ? value << 8 : offset < control ? 0 : value;
-    if ((written >>> DEVICE_CONTROL.INITIATE_FUNCTION_LEVEL_RESET.shift) & 1) this.reset();
+    if (this.#startsReset(offset, width, value)) {
+      this.reset();
+      return;
+    }
+    if (!hadBoth && this.#usesBothMessages) tellMisuse(this, 'MSI and MSI-X are both enabled');
+    for (const capability of this.#capabilities) capability.configWritten(offset, width);
+    this.#updateIntx();
+  }
+
+  get #usesBothMessages(): boolean {
+    return this.msi?.isEnabled === true && this.msix?.isEnabled === true;
+  }
+
+  /** Whether a write initiates a function level reset. */
+  #startsReset(offset: number, width: 1 | 2 | 4, value: number): boolean {
+    if (this.#express === undefined || !this.description.portType.endsWith('endpoint')) return false;
+    const upper = this.#express + EXPRESS.DEVICE_CONTROL + 1;
+    if (offset > upper || offset + width <= upper) return false;
+    const written = width === 1 ? value << 8 : offset < upper - 1 ? 0 : value;
+    return field(written, DEVICE_CONTROL.INITIATE_FUNCTION_LEVEL_RESET) === 1;
+  }
+
+  /** Whether the function sends its interrupts as messages. */
+  get usesMessages(): boolean {
+    return this.msi?.isEnabled === true || this.msix?.isEnabled === true;
+  }
+
+  /** The device wants the interrupt of a message vector: of MSI-X if that is enabled, else of MSI. */
+  signal(vector: number): SignalResult {
+    if (!this.isPresent) return 'disabled';
+    return (this.msix?.isEnabled ? this.msix : this.msi)?.signal(vector) ?? 'disabled';
+  }
+
+  /**
+   * The device drives its INTx pin. It is asserted unless Interrupt Disable is set or messages are enabled.
+   * @throws RangeError if it has no pin.
+   */
+  setIntx(level: boolean): void {
+    if ((this.description.interruptPin ?? 0) === 0) throw new RangeError('the function has no interrupt pin');
+    this.#intx = level && this.isPresent;
+    this.#updateIntx();
+  }
+
+  #updateIntx(): void {
+    const pin = this.description.interruptPin ?? 0;
+    if (pin === 0) return;
+    const isPending = this.#intx && !this.usesMessages;
+    const others = this.config.read(HEADER.STATUS, 2) & ~word(STATUS, { INTERRUPT_STATUS: 1 });
+    this.config.set(HEADER.STATUS, 2, others | word(STATUS, { INTERRUPT_STATUS: isPending ? 1 : 0 }));
+    const isDriven = isPending && this.isPresent && !this.#command('INTERRUPT_DISABLE');
+    if (isDriven === this.#isIntxDriven) return;
+    this.#isIntxDriven = isDriven;
+    this.onIntx?.(pin, isDriven);
   }
 
   /** The present base of a memory base address register. */
@@ -207,7 +214,7 @@ export class PciFunction {
 
   /** The register that decodes a PCI memory address now, or undefined. */
   decode(address: number): { readonly bar: BarDescription; readonly offset: number } | undefined {
-    if (this.description.bars.length === 0 || !this.memorySpaceEnabled) return undefined;
+    if (this.description.bars.length === 0 || !this.isPresent || !this.memorySpaceEnabled) return undefined;
     for (const bar of this.description.bars) {
       const offset = address - this.barBase(bar);
       if (offset >= 0 && offset < bar.size) return { bar, offset };
@@ -216,26 +223,55 @@ export class PciFunction {
   }
 
   readMemory(bar: BarDescription, offset: number, width: 1 | 2 | 4): number {
-    return this.#target?.readBar(bar.index, offset, width) ?? 0;
+    return this.msix?.read(bar.index, offset, width) ?? this.#target?.readBar(bar.index, offset, width) ?? 0;
   }
 
   writeMemory(bar: BarDescription, offset: number, width: 1 | 2 | 4, value: number): void {
+    if (this.msix?.write(bar.index, offset, width, value)) return;
     this.#target?.writeBar(bar.index, offset, width, value);
   }
 
   /** Function level reset, or a reset of the bus that the function is on: registers as after power on. */
   reset(): void {
     this.config.reset();
+    for (const capability of this.#capabilities) capability.reset();
     this.#target?.resetBars();
+    this.#intx = false;
+    this.#updateIntx();
+  }
+
+  /** Takes the function out of its slot: its state is lost. */
+  unplug(): void {
+    this.reset();
+    this.#capturedBus = 0;
+    this.#isPlugged = false;
+  }
+
+  /** Puts the function into its slot: it is as after power on, and knows no bus number. */
+  plug(): void {
+    this.#isPlugged = true;
   }
 
   save(): FunctionState {
-    return { config: this.config.save(), bus: this.capturedBus, memory: this.#target?.saveBars() };
+    return {
+      config: this.config.save(),
+      bus: this.#capturedBus,
+      memory: this.#target?.saveBars(),
+      capabilities: this.#capabilities.map((capability) => capability.save()),
+      intx: this.#intx,
+      isPlugged: this.#isPlugged,
+    };
   }
 
   load(state: FunctionState): void {
     this.config.load(state.config);
-    this.capturedBus = state.bus;
+    this.#capturedBus = state.bus;
+    this.#isPlugged = state.isPlugged;
+    this.#capabilities.forEach((capability, index) => {
+      capability.load(state.capabilities[index]);
+    });
     this.#target?.loadBars(state.memory);
+    this.#intx = state.intx;
+    this.#updateIntx();
   }
 }

@@ -84,7 +84,8 @@ t.test('a CMD_SYNC writes its MSI, and a write that aborts raises MSI_CMDQ_ABT_E
   t.equal(bench.read(REG.GERROR), 0x10, 'an error that is active does not toggle again');
   t.same(bench.problems, []);
   bench.produce([0x1046, 0, 0, 0]);
-  t.match(bench.problems, [{ channel: 'unmodelled', actor: 'smmu@9050000', text: /wired interrupt/ }]);
+  t.equal(bench.read(REG.CMDQ_CONS), 4, 'without an address and without a wired output there is nothing to send');
+  t.same(bench.problems, []);
 });
 
 t.test('an ATS invalidation that times out fails the next CMD_SYNC (3.9.1.4)', async (t) => {

@@ -5,7 +5,7 @@
  * Consuming an invalidation promises nothing: its effect comes some accesses later, at the latest when a CMD_SYNC after it
  * completes. A CMD_SYNC is consumed when it completes.
  *
- * Not modelled: prefetching (a hint; commands are consumed and do nothing), SEV, wired interrupts of CMD_SYNC.
+ * Not modelled: prefetching (a hint; commands are consumed and do nothing), SEV.
  */
 import { get, getAddress } from '../../bits.js';
 import type { Deferral, Latency } from '../../latency.js';
@@ -59,10 +59,9 @@ export interface CommandEffects {
   resume(streamId: number, tag: number, action: 'retry' | 'abort' | 'terminate'): void;
   /** Ends all stalled transactions of a stream with an abort. */
   terminateStalled(streamId: number): void;
-  /** Writes the MSI of a CMD_SYNC. False: it was aborted. */
-  writeMsi(address: number, data: number): boolean;
+  /** A CMD_SYNC with CS = IRQ completed: an MSI to its address, or, if that is 0, the wired interrupt. */
+  synchronized(address: number, data: number): void;
   misuse(text: string): void;
-  unmodelled(text: string): void;
 }
 
 /** What a command queue needs. */
@@ -235,16 +234,11 @@ export class CommandQueue {
       this.#atsTimeout = false;
       return CERROR.ATC_INV_SYNC;
     }
-    const { features, registers, effects } = this.#parts;
+    const { effects } = this.#parts;
     this.#invalidations.flush();
     effects.synchronize();
-    if (get(words, CMD_SYNC.CS) !== SYNC_SIGNAL.IRQ) return CERROR.NONE;
-    const address = getAddress(words, CMD_SYNC.MSI_ADDRESS);
-    if (!features.msi || address === 0) {
-      effects.unmodelled('the wired interrupt of a CMD_SYNC');
-    } else {
-      const reached = effects.writeMsi(address % 2 ** features.outputBits, get(words, CMD_SYNC.MSI_DATA));
-      if (!reached) registers.raise(GERROR.MSI_CMDQ_ABT_ERR);
+    if (get(words, CMD_SYNC.CS) === SYNC_SIGNAL.IRQ) {
+      effects.synchronized(getAddress(words, CMD_SYNC.MSI_ADDRESS), get(words, CMD_SYNC.MSI_DATA));
     }
     return CERROR.NONE;
   }

@@ -10,7 +10,7 @@ import type { Deferral } from '../../latency.js';
 import type { PhysicalMemory } from '../../memory.js';
 import { describeEvent, encodeEvent, type Fault } from './events.js';
 import { CR0, EVENT_BYTES, GERROR, PAGE_REQUEST, PAGE_REQUEST_BYTES } from './layout.js';
-import { isFull, overflow, push } from './queues.js';
+import { isEmpty, isFull, overflow, push } from './queues.js';
 import type { RegisterFile } from './registers.js';
 
 /** Takes what is told of a record: the name of the event and the record in words. */
@@ -22,12 +22,18 @@ export class EventQueue {
   readonly #memory: PhysicalMemory;
   readonly #visible: Deferral;
   readonly #tell: Tell;
+  readonly #nonEmpty: () => void;
 
-  constructor(registers: RegisterFile, memory: PhysicalMemory, visible: Deferral, tell: Tell) {
+  /**
+   * @param visible where records wait
+   * @param nonEmpty told when the queue was empty and is not any more
+   */
+  constructor(registers: RegisterFile, memory: PhysicalMemory, visible: Deferral, tell: Tell, nonEmpty: () => void) {
     this.#registers = registers;
     this.#memory = memory;
     this.#visible = visible;
     this.#tell = tell;
+    this.#nonEmpty = nonEmpty;
   }
 
   /** Whether the queue takes records: enabled, without an active abort, and with room (3.5.2). */
@@ -64,9 +70,12 @@ export class EventQueue {
     if (!this.#takesRecords()) return !stalled;
     const registers = this.#registers;
     const base = registers.queueAddress('EVENTQ', EVENT_BYTES);
-    const result = push(this.#memory, base, registers.queueBits('EVENTQ'), registers.events, words);
+    const bits = registers.queueBits('EVENTQ');
+    const wasEmpty = isEmpty(registers.events.prod, registers.events.cons, bits);
+    const result = push(this.#memory, base, bits, registers.events, words);
     if (result === 'written') {
       this.#tell(name, text);
+      if (wasEmpty) this.#nonEmpty();
       return true;
     }
     if (stalled) {
@@ -106,10 +115,13 @@ export type PageRequestAnswer = 'queued' | 'dropped' | 'success' | 'failure';
 export class PageRequestQueue {
   readonly #registers: RegisterFile;
   readonly #memory: PhysicalMemory;
+  readonly #queued: (first: boolean, last: boolean) => void;
 
-  constructor(registers: RegisterFile, memory: PhysicalMemory) {
+  /** @param queued told of each request in the queue: whether that was empty, whether it is the last of its group */
+  constructor(registers: RegisterFile, memory: PhysicalMemory, queued: (first: boolean, last: boolean) => void) {
     this.#registers = registers;
     this.#memory = memory;
+    this.#queued = queued;
   }
 
   /**
@@ -126,7 +138,11 @@ export class PageRequestQueue {
     const bits = registers.queueBits('PRIQ');
     if (!overflowed && !isFull(indices.prod, indices.cons, bits)) {
       const base = registers.queueAddress('PRIQ', PAGE_REQUEST_BYTES);
-      if (push(this.#memory, base, bits, indices, encodeRequest(request)) === 'written') return 'queued';
+      const wasEmpty = isEmpty(indices.prod, indices.cons, bits);
+      if (push(this.#memory, base, bits, indices, encodeRequest(request)) === 'written') {
+        this.#queued(wasEmpty, request.last);
+        return 'queued';
+      }
       registers.raise(GERROR.PRIQ_ABT_ERR);
       return 'failure';
     }

@@ -255,6 +255,10 @@ t.test('registers have the fields of 6.3', async (t) => {
     ABORT: [0, 20, 20],
     UPDATE: [0, 31, 31],
   });
+  check(t, L.IRQ_CTRL, { GERROR: [0, 0, 0], PRIQ: [0, 1, 1], EVENTQ: [0, 2, 2] });
+  check(t, L.IRQ_CFG0, { ADDR: [0, 51, 2] });
+  check(t, L.IRQ_CFG2, { MEMATTR: [0, 3, 0], SH: [0, 5, 4] });
+  check(t, L.PRIQ_IRQ_CFG2, { MEMATTR: [0, 3, 0], SH: [0, 5, 4], LO: [0, 31, 31] });
   check(t, L.GERROR, {
     CMDQ_ERR: [0, 0, 0],
     EVENTQ_ABT_ERR: [0, 2, 2],

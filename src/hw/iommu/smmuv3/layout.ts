@@ -417,6 +417,8 @@ export const GERROR = layout('GERROR', 32, {
 /** 6.3.20 SMMU_*_IRQ_CFG0 (64 bits) and CFG2. */
 export const IRQ_CFG0 = layout('IRQ_CFG0', 64, { ADDR: [51, 2] });
 export const IRQ_CFG2 = layout('IRQ_CFG2', 32, { MEMATTR: [3, 0], SH: [5, 4] });
+/** 6.3.36 SMMU_PRIQ_IRQ_CFG2. LO: interrupts tell of last page requests of a group only. */
+export const PRIQ_IRQ_CFG2 = layout('PRIQ_IRQ_CFG2', 32, { MEMATTR: [3, 0], SH: [5, 4], LO: 31 });
 
 /** 6.3.24 SMMU_STRTAB_BASE: 64 bits. */
 export const STRTAB_BASE = layout('STRTAB_BASE', 64, { ADDR: [51, 6], RA: 62 });

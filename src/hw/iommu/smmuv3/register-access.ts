@@ -6,8 +6,7 @@
  * reported as misuse. Reserved offsets are RAZ/WI.
  *
  * Not modelled: the page 0 alias of the event and PRI queue indices (optional, RAZ/WI), STATUSR and AGBPA (zero), the
- * ATOS, VATOS, MPAM, ECMDQ and Secure registers, and interrupts of the sources that IRQ_CTRL enables (their
- * configuration is kept).
+ * ATOS, VATOS, MPAM, ECMDQ and Secure registers.
  */
 import type { Field } from '../../bits.js';
 import type { Deferral } from '../../latency.js';
@@ -21,6 +20,7 @@ import {
   IRQ_CFG0,
   IRQ_CFG2,
   IRQ_CTRL,
+  PRIQ_IRQ_CFG2,
   QUEUE_BASE,
   QUEUE_INDEX,
   REGISTER,
@@ -39,6 +39,8 @@ export interface RegisterEffects {
   commands(): void;
   /** EVENTQ_CONS moved or an event queue abort was acknowledged: there may be room for held events. */
   eventRoom(): void;
+  /** IRQ_CTRLACK is about to take over a new value: interrupts under way have arrived before it shows (6.3.16). */
+  interrupts(): void;
   misuse(text: string): void;
 }
 
@@ -70,6 +72,7 @@ const CR1_TABLE = mask(CR1.TABLE_IC, CR1.TABLE_OC, CR1.TABLE_SH);
 const GBPA_BITS = mask(GBPA.MEMATTR, GBPA.MTCFG, GBPA.ALLOCCFG, GBPA.SHCFG, GBPA.PRIVCFG, GBPA.INSTCFG, GBPA.ABORT);
 const GBPA_UPDATE = mask(GBPA.UPDATE);
 const CFG2_BITS = mask(IRQ_CFG2.MEMATTR, IRQ_CFG2.SH);
+const LAST_ONLY = mask(PRIQ_IRQ_CFG2.LO);
 
 /** One register, as software reads and writes it. */
 interface Port {
@@ -190,11 +193,9 @@ export class RegisterAccess {
     this.#defineCommandQueue();
     this.#defineOutputQueue('EVENTQ', CR0.EVENTQEN, this.#registers.events, () => this.#effects.eventRoom());
     if (this.#features.pri) this.#defineOutputQueue('PRIQ', CR0.PRIQEN, this.#registers.pageRequests, () => {});
-    if (this.#features.msi) {
-      this.#defineInterrupt('GERROR', REGISTER.GERROR_IRQ_CFG0);
-      this.#defineInterrupt('EVENTQ', REGISTER.EVENTQ_IRQ_CFG0);
-      if (this.#features.pri) this.#defineInterrupt('PRIQ', REGISTER.PRIQ_IRQ_CFG0);
-    }
+    this.#defineInterrupt('GERROR', REGISTER.GERROR_IRQ_CFG0, 0);
+    this.#defineInterrupt('EVENTQ', REGISTER.EVENTQ_IRQ_CFG0, 0);
+    if (this.#features.pri) this.#defineInterrupt('PRIQ', REGISTER.PRIQ_IRQ_CFG0, LAST_ONLY);
     IDENTIFICATION.forEach((value, i) => {
       this.#define(REGISTER.ID_REGS + i * 4, () => value);
     });
@@ -259,10 +260,16 @@ export class RegisterAccess {
     );
   }
 
-  /** IRQ_CFG0 (two halves), CFG1 and CFG2 of a source; they exist only with IDR0.MSI. */
-  #defineInterrupt(source: InterruptSource, first: number): void {
+  /**
+   * IRQ_CFG0 (two halves), CFG1 and CFG2 of a source; what describes its MSI exists only with IDR0.MSI.
+   * @param always the bits of CFG2 that exist without
+   */
+  #defineInterrupt(source: InterruptSource, first: number, always: number): void {
     const words = this.#registers.interrupts[source];
-    [MSI_LO, MSI_HI, 0xffff_ffff, CFG2_BITS].forEach((bits, i) => {
+    const { msi } = this.#features;
+    const all = msi ? [MSI_LO, MSI_HI, 0xffff_ffff, CFG2_BITS | always] : [0, 0, 0, always];
+    all.forEach((bits, i) => {
+      if (bits === 0) return;
       this.#define(
         first + i * 4,
         () => words[i] as number,
@@ -325,6 +332,7 @@ export class RegisterAccess {
     const next = value & this.#irqBits;
     this.#registers.irqCtrl = next;
     this.#acknowledge.defer(() => {
+      this.#effects.interrupts();
       this.#registers.irqCtrlAck = next;
     });
   }

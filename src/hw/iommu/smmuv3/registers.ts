@@ -32,6 +32,7 @@ export type InterruptSource = 'GERROR' | 'EVENTQ' | 'PRIQ';
 /** The registers. */
 export class RegisterFile {
   readonly #features: Features;
+  readonly #errorActive: (error: Field) => void;
 
   /** As written by software. */
   cr0 = 0;
@@ -64,8 +65,10 @@ export class RegisterFile {
     PRIQ: new Uint32Array(4),
   };
 
-  constructor(features: Features) {
+  /** @param errorActive told of each global error that becomes active */
+  constructor(features: Features, errorActive: (error: Field) => void) {
     this.#features = features;
+    this.#errorActive = errorActive;
   }
 
   /** Whether a global error is active: GERROR and GERRORN differ in its bit (7.5). */
@@ -75,7 +78,9 @@ export class RegisterFile {
 
   /** Raises a global error; one that is active already stays as it is (7.5). */
   raise(error: Field): void {
-    if (!this.isActive(error)) this.gerror = (this.gerror ^ mask(error)) >>> 0;
+    if (this.isActive(error)) return;
+    this.gerror = (this.gerror ^ mask(error)) >>> 0;
+    this.#errorActive(error);
   }
 
   /** Whether the hardware follows an enable of CR0. */

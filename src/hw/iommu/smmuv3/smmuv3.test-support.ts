@@ -3,13 +3,14 @@
  * register writes and stores. Numbers are written by hand here, from Arm IHI 0070, and not taken from the layout.
  */
 import { pa } from '../../address.js';
-import { Bus } from '../../bus.js';
+import { Bus, type Initiator } from '../../bus.js';
 import { Latency } from '../../latency.js';
 import { PhysicalMemory } from '../../memory.js';
 import { type HardwareEvent, Observer, type Problem } from '../../observer.js';
 import type { Transaction } from '../../transaction.js';
 import type { EndpointCaches } from './command-queue.js';
 import type { IdRegisters } from './features.js';
+import type { InterruptLines } from './interrupts.js';
 import { Smmuv3 } from './smmuv3.js';
 
 /** Both stages, 4K, 16K and 64K, 44 bits, 16-bit VMIDs and ASIDs, 2-level streams, RIL; no stalls, no substreams. */
@@ -39,6 +40,8 @@ export const REG = {
   CR0ACK: 0x24,
   CR2: 0x2c,
   GBPA: 0x44,
+  IRQ_CTRL: 0x50,
+  IRQ_CTRLACK: 0x54,
   GERROR: 0x60,
   GERRORN: 0x64,
   STRTAB_BASE: 0x80,
@@ -82,14 +85,19 @@ export interface BenchOptions {
   readonly ids?: Partial<IdRegisters>;
   readonly latency?: Latency;
   readonly endpoints?: EndpointCaches;
+  readonly lines?: InterruptLines;
+  readonly from?: Initiator;
 }
 
 /** A machine with one SMMU, RAM, and a linear stream table of 256 entries. */
 export class Bench {
   readonly memory = new PhysicalMemory();
+  readonly bus = new Bus(this.memory);
   readonly smmu: Smmuv3;
   readonly problems: Problem[] = [];
   readonly told: string[] = [];
+  /** Interrupts: the source, and how it was sent. */
+  readonly interrupts: string[] = [];
   readonly latency: Latency;
   #next = FREE;
   #produced = 0;
@@ -99,15 +107,18 @@ export class Bench {
     const observer = new Observer({ problem: (problem) => this.problems.push(problem) });
     observer.onEvent((event: HardwareEvent) => {
       if (event.kind === 'command' || event.kind === 'fault') this.told.push(event.text);
+      if (event.kind === 'interrupt') this.interrupts.push(`${event.name} ${event.text}`);
     });
     this.latency = options.latency ?? new Latency(1, 0);
     this.smmu = new Smmuv3({
       name: 'smmu@9050000',
       idr: { ...PLAIN_IDS, ...options.ids },
-      bus: new Bus(this.memory),
+      bus: this.bus,
       observer,
       latency: this.latency,
       ...(options.endpoints === undefined ? {} : { endpoints: options.endpoints }),
+      ...(options.lines === undefined ? {} : { lines: options.lines }),
+      ...(options.from === undefined ? {} : { from: options.from }),
     });
   }
 

@@ -2,12 +2,10 @@
  * The Arm System Memory Management Unit, version 3: Arm IHI 0070 (issue G.b), Non-secure state.
  *
  * Not modelled: Secure and Realm state, VMSAv8-32, HTTU, BTM (broadcast maintenance), ATOS, MPAM, DPT, ECMDQ, RAS, PMCG,
- * merging of events, prefetching, power control, and the interrupts and MSIs of queues and errors (their registers
- * are kept, nothing is sent); the MSI of a CMD_SYNC is written. ID registers that offer any of these are refused.
- * Memory types are combined but change nothing: every master is coherent. What is left out of one chapter stands at the
- * head of its file.
+ * merging of events, prefetching and power control. ID registers that offer any of these are refused. Memory types are
+ * combined but change nothing: every master is coherent. What is left out of one chapter stands at the head of its file.
  */
-import type { Bus, RegisterDevice } from '../../bus.js';
+import type { Bus, Initiator, RegisterDevice } from '../../bus.js';
 import type { Deferral, Latency } from '../../latency.js';
 import type { SavedBlock } from '../../machine.js';
 import type { Observer } from '../../observer.js';
@@ -20,6 +18,7 @@ import { EventQueue, type PageRequest, type PageRequestAnswer, PageRequestQueue 
 import { RAZ_WI, STALL } from './events.js';
 import { decodeFeatures, type Features, type IdRegisters } from './features.js';
 import { Flight, type StallableFlight, StallBuffer } from './flight.js';
+import { type InterruptLines, Interrupts } from './interrupts.js';
 import { CR0 } from './layout.js';
 import { RegisterAccess } from './register-access.js';
 import { RegisterFile } from './registers.js';
@@ -37,6 +36,10 @@ export interface Smmuv3Options {
   readonly latency: Latency;
   /** The ATS side of the endpoints behind it, if they have any. */
   readonly endpoints?: EndpointCaches;
+  /** Its wired interrupt outputs, those that are connected. */
+  readonly lines?: InterruptLines;
+  /** Who makes its own writes of messages: the DeviceID that the system gives the SMMU itself. */
+  readonly from?: Initiator;
 }
 
 const PAGE_BYTES = 4096;
@@ -55,6 +58,7 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
   readonly #events: EventQueue;
   readonly #pageRequests: PageRequestQueue;
   readonly #stalls: StallBuffer;
+  readonly #interrupts: Interrupts;
   readonly #room: Deferral;
   readonly #flying = new Set<Flight>();
   readonly #land = (flight: Flight): void => {
@@ -70,7 +74,7 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
     const features = decodeFeatures(idr);
     this.features = features;
     const misuse = (text: string): void => observer.misuse('software', `${name}: ${text}`);
-    this.#registers = new RegisterFile(features);
+    this.#registers = new RegisterFile(features, (error) => this.#interrupts.errorActive(error));
     this.#access = new RegisterAccess(
       this.#registers,
       features,
@@ -79,6 +83,7 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
         enabled: (now, before) => this.#enabled(now, before),
         commands: () => this.#commands.poke(),
         eventRoom: () => this.#retryUnrecorded(),
+        interrupts: () => this.#interrupts.flush(),
         misuse,
       },
       latency.source(),
@@ -86,10 +91,24 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
     this.#room = latency.source();
     this.#translator = new Translator(features, this.#registers, bus.memory, this.#caches);
     this.#ats = new AtsInterface(this.#translator, this.#registers, () => this.#events.record(this.#translator.fault));
-    this.#events = new EventQueue(this.#registers, bus.memory, latency.source(), (event, text) =>
-      observer.event({ kind: 'fault', device: name, name: event, text }),
+    this.#interrupts = new Interrupts({
+      features,
+      registers: this.#registers,
+      lines: options.lines ?? {},
+      deliveries: latency.source(),
+      writeMsi: (address, data) => bus.write(address, 4, data, 0, options.from) === undefined,
+      tell: (source, text) => observer.event({ kind: 'interrupt', device: name, name: source, text }),
+    });
+    this.#events = new EventQueue(
+      this.#registers,
+      bus.memory,
+      latency.source(),
+      (event, text) => observer.event({ kind: 'fault', device: name, name: event, text }),
+      () => this.#interrupts.eventQueueNonEmpty(),
     );
-    this.#pageRequests = new PageRequestQueue(this.#registers, bus.memory);
+    this.#pageRequests = new PageRequestQueue(this.#registers, bus.memory, (first, last) =>
+      this.#interrupts.pageRequestQueued(first, last),
+    );
     this.#stalls = new StallBuffer(features.stallMax);
     this.#commands = new CommandQueue({
       features,
@@ -103,9 +122,8 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
         synchronize: () => this.#synchronize(),
         resume: (streamId, tag, action) => this.#resume(streamId, tag, action),
         terminateStalled: (streamId) => this.#terminate(this.#stalls.of(streamId)),
-        writeMsi: (address, data) => bus.write(address, 4, data) === undefined,
+        synchronized: (address, data) => this.#interrupts.synchronized(address, data),
         misuse,
-        unmodelled: (text) => observer.unmodelled(name, text),
       },
     });
   }
@@ -316,5 +334,6 @@ export class Smmuv3 implements RegisterDevice, SavedBlock {
     this.#room.flush();
     this.#landAll();
     this.#events.flush();
+    this.#interrupts.flush();
   }
 }
