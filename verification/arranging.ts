@@ -1,10 +1,11 @@
 /** Steps that several checks begin with, each an assertion where it can fail. */
 import type { Expect } from '../src/check/index.js';
 import { hex } from '../src/hw/address.js';
-import { formatSbdf, type Sbdf } from '../src/hw/machine.js';
 import type { CreateResult } from '../src/xen/hypervisor.js';
+import { type DeviceName, isPlatformDevice } from './devices.js';
 import type { Page } from './frame-ledger.js';
-import type { DmaProbe, PassthroughBench } from './passthrough-bench.js';
+import { nameOf } from './guest-bench.js';
+import type { DmaOptions, DmaProbe, PassthroughBench } from './passthrough-bench.js';
 
 /** MiB in bytes. */
 export const MIB = 2 ** 20;
@@ -15,6 +16,13 @@ export const MIB = 2 ** 20;
  */
 export function hardwareDomainPage(bench: PassthroughBench): number {
   return bench.ramOf(0).address + 48 * MIB;
+}
+
+/** A machine address that no domain has after a boot: well within the last bank of memory. */
+export function nobodysPage(bench: PassthroughBench): number {
+  const bank = bench.machine.memory.ranges.at(-1);
+  if (bank === undefined) throw new Error('the machine has no memory');
+  return bank.address + 256 * MIB;
 }
 
 /** The id of a domain that must have been created. */
@@ -38,14 +46,21 @@ export function machineAddress(expect: Expect, bench: PassthroughBench, domid: n
 }
 
 /** A device's write to an address must arrive exactly where its domain's own store does. */
-export function reaches(expect: Expect, bench: PassthroughBench, sbdf: Sbdf, domid: number, address: number): void {
+export function reaches(
+  expect: Expect,
+  bench: PassthroughBench,
+  device: DeviceName,
+  domid: number,
+  address: number,
+  options: DmaOptions = {},
+): void {
   const wanted = machineAddress(expect, bench, domid, address);
-  const probe = bench.dmaWrite(sbdf, address);
-  expect.ok(probe.ok, `${formatSbdf(sbdf)} may write ${hex(address)}`);
+  const probe = bench.dmaWrite(device, address, options);
+  expect.ok(probe.ok, `${nameOf(device)} may write ${hex(address)}`);
   expect.equal(
     probe.landed,
     wanted,
-    `the write of ${formatSbdf(sbdf)} at ${hex(address)} arrives in the page of d${domid}`,
+    `the write of ${nameOf(device)} at ${hex(address)} arrives in the page of d${domid}`,
   );
 }
 
@@ -57,9 +72,28 @@ export function denied(expect: Expect, probe: DmaProbe, what: string): void {
 }
 
 /** Both a write and a read of a device at an address must be denied. */
-export function unreachable(expect: Expect, bench: PassthroughBench, sbdf: Sbdf, address: number, what: string): void {
-  denied(expect, bench.dmaWrite(sbdf, address), `write of ${formatSbdf(sbdf)} at ${hex(address)} (${what})`);
-  denied(expect, bench.dmaRead(sbdf, address), `read of ${formatSbdf(sbdf)} at ${hex(address)} (${what})`);
+export function unreachable(
+  expect: Expect,
+  bench: PassthroughBench,
+  device: DeviceName,
+  address: number,
+  what: string,
+  options: DmaOptions = {},
+): void {
+  const how = `of ${nameOf(device)} at ${hex(address)} (${what})`;
+  denied(expect, bench.dmaWrite(device, address, options), `write ${how}`);
+  denied(expect, bench.dmaRead(device, address, options), `read ${how}`);
+}
+
+/**
+ * Makes devices of the hardware domain free to be assigned. A PCI device goes from one to the other at once; a platform
+ * device is nobody's in between.
+ */
+export function givenUp(expect: Expect, bench: PassthroughBench, ...devices: readonly DeviceName[]): void {
+  for (const device of devices) {
+    if (isPlatformDevice(device))
+      expect.equal(bench.deassign(0, device), 0, `the hardware domain gives ${nameOf(device)} up`);
+  }
 }
 
 /**
@@ -76,11 +110,13 @@ export function withoutCommand(
   action: () => number,
 ): number | undefined {
   let commands = 0;
+  let during = true;
   bench.machine.observer.onAccess(({ kind, actor, address, width }) => {
-    if (actor !== 'xen' || kind !== 'store' || width !== 16) return;
+    if (!during || actor !== 'xen' || kind !== 'store' || width !== 16) return;
     if (commands === spoilt) bench.pokeWord(address, 0xff);
     commands++;
   });
   const result = bench.between(busy, action);
+  during = false;
   return commands > spoilt ? result : undefined;
 }

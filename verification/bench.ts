@@ -5,11 +5,16 @@
 import { readFileSync } from 'node:fs';
 import { type Board, loadBoard } from '../src/board/board.js';
 import { defineBench, type Platform, type RunContext } from '../src/check/index.js';
+import type { DeviceTree } from '../src/firmware/tree.js';
+import { pa } from '../src/hw/address.js';
 import { createXen } from '../src/xen/create.js';
 import { DIVERGENCES } from '../src/xen/divergences.js';
 import { type XenSteps, xenSteps } from '../src/xen/steps.js';
 import { APPLICABILITY, FEATURES } from './applicability.js';
-import { PassthroughBench } from './passthrough-bench.js';
+import { devicesOf } from './devices.js';
+import { EventQueueReader } from './event-queue-reader.js';
+import { IpmmuFaultReader } from './ipmmu-fault-reader.js';
+import { PassthroughBench, type PlatformFacts } from './passthrough-bench.js';
 import { TranscriptWriter } from './transcript-writer.js';
 
 /** The package's folder: this module lies two folders below it, compiled alone and bundled alike. */
@@ -17,8 +22,7 @@ const PACKAGE = new URL('../../', import.meta.url);
 
 /** A platform with the board that it stands for. */
 interface BoardPlatform extends Platform {
-  /** Physical address of the IOMMU's registers, as the board file says. */
-  readonly iommuBase: number;
+  readonly iommus: PlatformFacts['iommus'];
 }
 
 const boards = new Map<string, { readonly board: Board; readonly text: string }>();
@@ -34,35 +38,68 @@ function boardNamed(name: string): { readonly board: Board; readonly text: strin
 
 const HYPERVISOR = 'reference model of Xen (c447b73)';
 
+/** A platform of a board file of the same name. */
+function platform(name: string, rest: Omit<BoardPlatform, 'name' | 'hypervisor' | 'inputs'>): BoardPlatform {
+  return {
+    name,
+    hypervisor: HYPERVISOR,
+    ...rest,
+    get inputs() {
+      return { board: boardNamed(name).text };
+    },
+  };
+}
+
+const EVERY_ARM64 = ['arm64', 'spi', 'platform-devices'] as const;
+
 /** The platforms, a board each. */
 const PLATFORMS: readonly BoardPlatform[] = [
-  {
-    name: 'arm64-smmuv3',
-    machine: 'Arm64, SMMUv3, two PCI segments',
-    hypervisor: HYPERVISOR,
-    features: ['arm64', 'pci'],
-    iommuBase: 0x0905_0000,
-    get inputs() {
-      return { board: boardNamed('arm64-smmuv3').text };
-    },
-  },
+  platform('arm64-smmuv3', {
+    machine: 'Arm64, GICv3 with ITS, SMMUv3, two PCI segments, platform devices',
+    features: [...EVERY_ARM64, 'gicv3', 'pci', 'msi', 'smmuv3'],
+    iommus: [{ kind: 'smmuv3', base: 0x0905_0000 }],
+  }),
+  platform('arm64-smmuv3-dual', {
+    machine: 'Arm64, GICv3 with ITS, two SMMUv3 with equal stream ids, a PCI segment behind each, platform devices',
+    features: [...EVERY_ARM64, 'gicv3', 'pci', 'msi', 'phantom-functions', 'sr-iov', 'smmuv3', 'two-smmus'],
+    iommus: [
+      { kind: 'smmuv3', base: 0x0905_0000 },
+      { kind: 'smmuv3', base: 0x0907_0000 },
+    ],
+  }),
+  platform('arm64-ipmmu', {
+    machine: 'Arm64, GICv2, IPMMU-VMSA modelled after its Linux and Xen drivers (no public manual), platform devices',
+    features: [...EVERY_ARM64, 'gicv2', 'ipmmu'],
+    iommus: [{ kind: 'ipmmu', base: 0xe67b_0000 }],
+  }),
 ];
 
 /** Powers a board on, with a bench on it that has not been booted. */
-function powerOn(name: string, steps: XenSteps, run: RunContext, seed?: number): PassthroughBench {
-  const platform = PLATFORMS.find((one) => one.name === name);
-  if (platform === undefined) throw new Error(`there is no platform ${name}`);
+function powerOn(
+  name: string,
+  steps: XenSteps,
+  run: RunContext,
+  seed?: number,
+  boot?: (tree: DeviceTree) => void,
+): PassthroughBench {
+  const found = PLATFORMS.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`there is no platform ${name}`);
   const machine = boardNamed(name).board.power({
     ...(seed === undefined ? {} : { seed }),
+    ...(boot === undefined ? {} : { boot }),
     count: run.count,
     journal: run.journal,
     problem: ({ channel, actor, text }) =>
       run.problem(channel === 'misuse' ? `${actor} did wrong: ${text}` : `not modelled: ${actor}: ${text}`),
   });
-  const transcript =
-    run.transcript === undefined ? undefined : new TranscriptWriter(run.transcript, machine, platform.iommuBase);
-  return new PassthroughBench(machine, createXen(steps), platform.iommuBase, transcript, (other) =>
-    powerOn(name, steps, run, other),
+  const smmus = found.iommus.filter(({ kind }) => kind === 'smmuv3').map(({ base }) => base);
+  const transcript = run.transcript === undefined ? undefined : new TranscriptWriter(run.transcript, machine, smmus);
+  const faults = found.iommus.map(({ kind, base }) =>
+    kind === 'smmuv3' ? new EventQueueReader(machine, pa(base)) : new IpmmuFaultReader(machine, pa(base)),
+  );
+  const facts = { iommus: found.iommus, devices: devicesOf(name) };
+  return new PassthroughBench(machine, createXen(steps), transcript, facts, faults, (other, loader) =>
+    powerOn(name, steps, run, other, loader),
   );
 }
 
@@ -81,14 +118,14 @@ export const { check, mutant, bench } = defineBench<XenSteps, PassthroughBench>(
     ],
     digestRoot: PACKAGE,
   },
-  digestFiles: ['dist/verification/*.js', '!dist/verification/*.bench.js'],
+  digestFiles: ['dist/verification/*.js', 'dist/verification/guest/*.js', '!dist/verification/*.bench.js'],
   platforms: PLATFORMS,
   features: FEATURES,
   applicability: APPLICABILITY,
   divergences: DIVERGENCES.map(({ commit, ...divergence }) => ({ ...divergence, from: `Xen at ${commit}` })),
   subject: () => xenSteps(),
-  start(platform, steps, run) {
-    const started = powerOn(platform.name, steps, run);
+  start({ name }, steps, run) {
+    const started = powerOn(name, steps, run);
     started.boot();
     return started;
   },

@@ -5,6 +5,7 @@
  */
 import { hex, join, type Pa } from '../src/hw/address.js';
 import type { Machine } from '../src/hw/machine.js';
+import type { FaultReader, FaultRecord } from './fault-record.js';
 
 const EVENTQ_BASE = 0xa0;
 const EVENTQ_PROD = 0x100a8;
@@ -30,22 +31,22 @@ const NAMES: Readonly<Record<number, string>> = {
   33: 'F_CFG_CONFLICT',
 };
 
-/** One record of the event queue, as far as checks look at it. */
-export interface FaultRecord {
-  /** The specification's name. */
-  readonly name: string;
-  readonly streamId: number;
-  readonly write: boolean;
+const KINDS: Readonly<Record<string, FaultRecord['kind']>> = {
+  F_TRANSLATION: 'translation',
+  F_PERMISSION: 'permission',
+  F_ADDR_SIZE: 'address size',
+};
+
+/** A record of the event queue, with what only an SMMUv3 tells. */
+export interface EventRecord extends FaultRecord {
   /** Whether stage 2 found the fault. */
   readonly stage2: boolean;
-  readonly inputAddress: number;
   /** Bits 51:12 of the intermediate address; of meaning if {@link stage2}. */
   readonly ipa: number;
-  readonly text: string;
 }
 
 /** Follows the event queue of one SMMUv3. */
-export class EventQueueReader {
+export class EventQueueReader implements FaultReader {
   readonly #machine: Machine;
   readonly #base: Pa;
   #index = 0;
@@ -72,9 +73,9 @@ export class EventQueueReader {
   }
 
   /** The records since the last call, oldest first. */
-  take(): FaultRecord[] {
+  take(): EventRecord[] {
     const { producer, log2, address } = this.#queue();
-    const found: FaultRecord[] = [];
+    const found: EventRecord[] = [];
     const span = 2 ** (log2 + 1);
     while (this.#index !== producer) {
       const slot = this.#index % 2 ** log2;
@@ -85,7 +86,7 @@ export class EventQueueReader {
   }
 }
 
-function decode(bytes: Uint8Array): FaultRecord {
+function decode(bytes: Uint8Array): EventRecord {
   const view = new DataView(bytes.buffer, bytes.byteOffset, RECORD_BYTES);
   const word = (index: number) => view.getUint32(index * 4, true);
   const type = word(0) & 0xff;
@@ -97,5 +98,6 @@ function decode(bytes: Uint8Array): FaultRecord {
   const inputAddress = join(word(5), word(4));
   const ipa = join(word(7) & 0xfffff, (word(6) & 0xfffff000) >>> 0);
   const where = type >= 0x10 ? ` ${write ? 'write' : 'read'} ${hex(inputAddress)}${stage2 ? ' stage 2' : ''}` : '';
-  return { name, streamId, write, stage2, inputAddress, ipa, text: `${name} stream ${hex(streamId)}${where}` };
+  const kind = KINDS[name] ?? 'other';
+  return { kind, name, streamId, write, stage2, inputAddress, ipa, text: `${name} stream ${hex(streamId)}${where}` };
 }

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { unified } from 'unified';
@@ -14,6 +14,7 @@ import { benchTranslations } from '../src/hw/iommu/smmuv3/translate.bench.js';
 import { benchWalks } from '../src/hw/paging/walk.bench.js';
 import { generateTree } from '../src/import/import.bench.js';
 import { rstParse } from '../src/import/rst/parse.js';
+import { benchMessages } from './messages.bench.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const COMMAND = path.join(ROOT, 'bin', 'tracewright.js');
@@ -23,6 +24,8 @@ interface Figure {
   readonly value: number;
   readonly bound: number;
   readonly unit: string;
+  /** The bound is a lower one. */
+  readonly atLeast?: boolean;
 }
 
 function median(values: readonly number[]): number {
@@ -152,13 +155,34 @@ function processFigures(): Figure[] {
   ];
 }
 
+/** The whole verification, every mutant included, on all cores; and what a second core is worth, where cores can be chosen. */
+function verificationFigures(): Figure[] {
+  const seconds = (prefix: readonly string[]): number => {
+    const [command = 'node', ...args] = [...prefix, 'node', COMMAND, 'matrix', '--format', 'json', '-o', '/dev/null'];
+    const start = performance.now();
+    const { status, stderr } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' });
+    if (status !== 0) throw new Error(`the matrix ended with ${status}: ${stderr}`);
+    return (performance.now() - start) / 1000;
+  };
+  const all = seconds([]);
+  const whole: Figure = { what: 'the whole verification with every mutant', value: all, bound: 15, unit: 's' };
+  if (availableParallelism() !== 2 || spawnSync('taskset', ['--version']).status !== 0) return [whole];
+  const scaling = seconds(['taskset', '-c', '0']) / all;
+  return [whole, { what: 'the same on one core : on two', value: scaling, bound: 1.6, unit: '×', atLeast: true }];
+}
+
+function messageFigures(): Figure[] {
+  const what = 'message interrupts from a device to the end of the handler';
+  return [{ what, value: benchMessages(1500), bound: 300_000, unit: '/s', atLeast: true }];
+}
+
 function print(figures: readonly Figure[]): boolean {
   let met = true;
-  for (const { what, value, bound, unit } of figures) {
-    const good = value <= bound;
+  for (const { what, value, bound, unit, atLeast = false } of figures) {
+    const good = atLeast ? value >= bound : value <= bound;
     met &&= good;
     console.log(
-      `${good ? '✔' : '✘'} ${value.toFixed(value < 100 ? 2 : 0).padStart(7)} ${unit.padEnd(4)} ≤ ${String(bound).padEnd(4)} ${what}`,
+      `${good ? '✔' : '✘'} ${value.toFixed(value < 100 ? 2 : 0).padStart(7)} ${unit.padEnd(4)} ${atLeast ? '≥' : '≤'} ${String(bound).padEnd(6)} ${what}`,
     );
   }
   return met;
@@ -182,6 +206,12 @@ if (process.argv[2] === '--tree') {
       unit: '×',
     })),
   ];
-  const results = [print(hardware), print(importFigures()), print(processFigures())];
+  const results = [
+    print(hardware),
+    print(messageFigures()),
+    print(importFigures()),
+    print(processFigures()),
+    print(verificationFigures()),
+  ];
   process.exitCode = results.every(Boolean) ? 0 : 1;
 }

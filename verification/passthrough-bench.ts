@@ -2,24 +2,19 @@
  * The bench of the passthrough checks: a machine with a hypervisor booted on it, and the few verbs that checks use.
  *
  * A check arranges through hypercalls, made by vCPUs of the hardware domain with their structures in its memory, and
- * probes through the machine: a guest's own loads and stores, a device's DMA, what memory says has changed, what the
- * IOMMU has recorded. Nothing here asks Xen whether something worked beyond the return value of a hypercall.
+ * probes through the machine: a guest's own loads and stores, a device's DMA and interrupts, what memory says has changed,
+ * what the IOMMU has recorded. Nothing here asks Xen whether something worked beyond the return value of a hypercall.
  */
-import { hex, type Pa, TWO_32 } from '../src/hw/address.js';
-import type { DmaResult, GuestResult, Machine, Sbdf } from '../src/hw/machine.js';
-import { formatSbdf } from '../src/hw/machine.js';
-import type { CreateResult, Hypervisor } from '../src/xen/hypervisor.js';
-import { type DomainConfig, domainBlob } from './domain-blob.js';
-import { EventQueueReader, type FaultRecord } from './event-queue-reader.js';
-import { FRAME, FrameLedger, type Page, patternBytes, wordOf } from './frame-ledger.js';
-import * as abi from './public-abi.js';
+import type { DeviceTree } from '../src/firmware/tree.js';
+import { hex, TWO_32 } from '../src/hw/address.js';
+import type { DmaCommand, DmaResult, Machine, SignalResult } from '../src/hw/machine.js';
+import type { Hypervisor } from '../src/xen/hypervisor.js';
+import { ControlBench } from './control-bench.js';
+import { type DeviceName, type Devices, endpointOf } from './devices.js';
+import type { FaultReader, FaultRecord } from './fault-record.js';
+import { patternBytes, wordOf } from './frame-ledger.js';
+import { nameOf } from './guest-bench.js';
 import type { TranscriptWriter } from './transcript-writer.js';
-
-/** Hypercall numbers and commands (xen/include/public), restated. */
-const MEMORY_OP = 12;
-const PHYSDEV_OP = 33;
-const DOMCTL = 36;
-const HARDWARE_DOMAIN = 0;
 
 /** Where a device's DMA went. */
 export interface DmaProbe {
@@ -31,45 +26,49 @@ export interface DmaProbe {
   readonly word: number | undefined;
 }
 
+/** What a request of a device may have besides address and direction. `hi`: upper half of an address beyond 2^53. */
+export type DmaOptions = Partial<
+  Pick<DmaCommand, 'hi' | 'stream' | 'phantom' | 'pasid' | 'privileged' | 'execute' | 'addressType'>
+>;
+
+/** What a bench stands on. */
+export interface PlatformFacts {
+  /** The IOMMUs, with the physical addresses of their registers. Of an IPMMU, the main instance. */
+  readonly iommus: readonly { readonly kind: 'smmuv3' | 'ipmmu'; readonly base: number }[];
+  readonly devices: Devices;
+}
+
+/** What makes another bench of the same platform, powered on and not yet booted. */
+export type PowerOnAnother = (seed?: number, boot?: (tree: DeviceTree) => void) => PassthroughBench;
+
 /** The bench that a check is given. */
-export class PassthroughBench {
-  readonly machine: Machine;
-  readonly xen: Hypervisor;
-  readonly ledger = new FrameLedger();
-  readonly #transcript: TranscriptWriter | undefined;
-  readonly #events: EventQueueReader;
-  #argument: number | undefined;
+export class PassthroughBench extends ControlBench {
+  readonly #faults: readonly FaultReader[];
 
   /**
    * Powers a second machine of the same board on, with the same Xen not yet booted: for checks that watch a boot. `seed` is
-   * that of the hardware's delays, the board's if absent.
+   * that of the hardware's delays, the board's if absent; `boot` is what a boot loader changes in the host's tree.
    */
-  readonly powerOnAnother: (seed?: number) => PassthroughBench;
+  readonly powerOnAnother: PowerOnAnother;
+
+  /** The board's devices, by the roles that they play in checks. */
+  readonly devices: Devices;
+  /** The board's IOMMUs, with the physical addresses of their registers. */
+  readonly iommus: PlatformFacts['iommus'];
 
   constructor(
     machine: Machine,
     xen: Hypervisor,
-    iommuBase: number,
     transcript: TranscriptWriter | undefined,
-    powerOnAnother: (seed?: number) => PassthroughBench,
+    facts: PlatformFacts,
+    faults: readonly FaultReader[],
+    powerOnAnother: PowerOnAnother,
   ) {
+    super(machine, xen, transcript);
+    this.devices = facts.devices;
+    this.iommus = facts.iommus;
+    this.#faults = faults;
     this.powerOnAnother = powerOnAnother;
-    this.machine = machine;
-    this.xen = xen;
-    this.#transcript = transcript;
-    this.#events = new EventQueueReader(machine, iommuBase as Pa);
-  }
-
-  /** Does something as the check itself, so that no access of it is taken for one of Xen's. */
-  #asCheck<T>(action: () => T): T {
-    const { observer } = this.machine;
-    const actor = observer.actor;
-    observer.actor = 'check';
-    try {
-      return action();
-    } finally {
-      observer.actor = actor;
-    }
   }
 
   /** Runs `probe` after every access that Xen makes, until the end of `action`. */
@@ -86,239 +85,44 @@ export class PassthroughBench {
 
   /** Boots Xen on the machine. */
   boot(): void {
-    this.#transcript?.say('xen', 'boot');
+    this.transcript?.say('xen', 'boot');
     this.xen.boot(this.machine);
   }
 
-  // Domains and hypercalls
-
-  /** Creates a domain. */
-  create(config: DomainConfig): CreateResult {
-    this.#transcript?.say(
-      'xen',
-      `create a domain of ${config.memory / 2 ** 20} MiB with ${config.devices?.map(formatSbdf).join(', ') || 'no device'}`,
-    );
-    const result = this.xen.createDomain(domainBlob(config));
-    this.#transcript?.say('xen', 'domid' in result ? `created d${result.domid}` : `failed with ${result.error}`, 1);
-    return result;
-  }
-
-  /** A guest address in the memory of the hardware domain that hypercall arguments are put at. */
-  #argumentAddress(): number {
-    this.#argument ??= this.ramOf(HARDWARE_DOMAIN).address + 8 * FRAME;
-    return this.#argument;
-  }
-
-  /** A hypercall of a domain whose structure is `bytes`; `before` are the register arguments in front of its pointer. */
-  #call(domid: number, number: number, before: readonly number[], bytes: Uint8Array | number): number {
-    const address =
-      typeof bytes === 'number'
-        ? bytes
-        : domid === HARDWARE_DOMAIN
-          ? this.#argumentAddress()
-          : this.ramOf(domid).address;
-    if (typeof bytes !== 'number') this.#copyToGuest(domid, address, bytes);
-    return this.xen.hypercall({ domid, vcpu: 0 }, number, [...before, address]);
-  }
-
-  #copyToGuest(domid: number, address: number, bytes: Uint8Array): void {
-    const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
-    padded.set(bytes);
-    for (let at = 0; at < padded.length; at += 4) {
-      const stored = this.store(domid, address + at, wordOf(padded.subarray(at, at + 4)));
-      if (!stored.ok) throw new Error(`d${domid} cannot write its own argument at ${hex(address + at)}`);
-    }
-  }
-
-  /** PHYSDEVOP_pci_device_add (25). The caller is the hardware domain unless another is given. */
-  pciDeviceAdd(sbdf: Sbdf, options: { flags?: number; physfn?: Sbdf; caller?: number } = {}): number {
-    this.#transcript?.say('xen', `pci_device_add ${formatSbdf(sbdf)}`);
-    const bytes = abi.pciDeviceAdd(sbdf, options.flags, options.physfn);
-    return this.#call(options.caller ?? HARDWARE_DOMAIN, PHYSDEV_OP, [25], bytes);
-  }
-
-  /** PHYSDEVOP_pci_device_remove (26). */
-  pciDeviceRemove(sbdf: Sbdf, options: { caller?: number } = {}): number {
-    this.#transcript?.say('xen', `pci_device_remove ${formatSbdf(sbdf)}`);
-    return this.#call(options.caller ?? HARDWARE_DOMAIN, PHYSDEV_OP, [26], abi.pciDevice(sbdf));
-  }
-
-  /** A physdev operation whose argument is a guest address of the caller's choice. */
-  physdevAt(command: number, address: number): number {
-    return this.#call(HARDWARE_DOMAIN, PHYSDEV_OP, [command], address);
-  }
-
-  /** XEN_DOMCTL_assign_device (37). */
-  assign(domain: number, sbdf: Sbdf, options: { flags?: number; caller?: number } = {}): number {
-    this.#transcript?.say('xen', `assign_device ${formatSbdf(sbdf)} to d${domain}`);
-    return this.#call(
-      options.caller ?? HARDWARE_DOMAIN,
-      DOMCTL,
-      [],
-      abi.assignDevice({ cmd: 37, domain }, sbdf, options.flags),
-    );
-  }
-
-  /** XEN_DOMCTL_test_assign_device (45). */
-  testAssign(domain: number, sbdf: Sbdf): number {
-    return this.#call(HARDWARE_DOMAIN, DOMCTL, [], abi.assignDevice({ cmd: 45, domain }, sbdf));
-  }
-
-  /** XEN_DOMCTL_deassign_device (47). */
-  deassign(domain: number, sbdf: Sbdf): number {
-    this.#transcript?.say('xen', `deassign_device ${formatSbdf(sbdf)} from d${domain}`);
-    return this.#call(HARDWARE_DOMAIN, DOMCTL, [], abi.assignDevice({ cmd: 47, domain }, sbdf));
-  }
-
-  /** XEN_DOMCTL_destroydomain (2). Its pages stay in the ledger: what became of them is for the check to see. */
-  destroy(domain: number): number {
-    this.#transcript?.say('xen', `destroydomain d${domain}`);
-    return this.#call(HARDWARE_DOMAIN, DOMCTL, [], abi.plainDomctl({ cmd: 2, domain }));
-  }
-
-  /** XEN_DOMCTL_iomem_permission (20). Frames. */
-  iomemPermission(domain: number, mfn: number, count: number, allow = true): number {
-    return this.#call(HARDWARE_DOMAIN, DOMCTL, [], abi.iomemPermission({ cmd: 20, domain }, mfn, count, allow));
-  }
-
-  /** XEN_DOMCTL_memory_mapping (39). Frames. */
-  memoryMapping(domain: number, gfn: number, mfn: number, count: number, add = true): number {
-    this.#transcript?.say(
-      'xen',
-      `memory_mapping d${domain} gfn ${hex(gfn)} to mfn ${hex(mfn)}, ${count} frames, ${add ? 'add' : 'remove'}`,
-    );
-    return this.#call(HARDWARE_DOMAIN, DOMCTL, [], abi.memoryMapping({ cmd: 39, domain }, gfn, mfn, count, add));
-  }
-
-  /**
-   * XENMEM_decrease_reservation (memory_op 1): a guest gives back the page, or the 2^order pages, at a guest address.
-   * @returns how many such extents Xen took: 1 or 0
-   */
-  giveBack(domid: number, address: number, order = 0): number {
-    this.#transcript?.say('xen', `decrease_reservation d${domid} ${hex(address)}`);
-    const list = this.ramOf(domid).address + FRAME / 2;
-    const frame = Math.floor(address / FRAME);
-    this.#copyToGuest(domid, list, Uint8Array.of(frame, frame >>> 8, frame >>> 16, frame >>> 24, 0, 0, 0, 0));
-    return this.#call(domid, MEMORY_OP, [1], abi.memoryReservation(list, 1, order));
-  }
-
-  // What guests see
-
-  /** Where Xen says that a domain's memory begins for the guest, and how long it is: what a guest is told at its start. */
-  ramOf(domid: number): { readonly address: number; readonly length: number } {
-    const ram = this.xen.claims().find((claim) => claim.domid === domid)?.ram[0];
-    if (ram === undefined) throw new Error(`d${domid} has no memory to speak of`);
-    return { address: ram.gfn * FRAME, length: ram.count * FRAME };
-  }
-
-  #guest(domid: number, kind: 'load' | 'store' | 'fetch', address: number, value = 0): GuestResult {
-    const cpu = this.xen.schedule({ domid, vcpu: 0 });
-    if (cpu === undefined) return { ok: false };
-    const access = {
-      kind,
-      hi: Math.floor(address / TWO_32),
-      lo: address >>> 0,
-      width: 4 as const,
-      valueHi: 0,
-      valueLo: value,
-    };
-    return this.machine.cpus.guest(cpu, access);
-  }
-
-  /** A domain stores a word at a guest address. */
-  store(domid: number, address: number, value: number): GuestResult {
-    return this.#guest(domid, 'store', address, value);
-  }
-
-  /** A domain loads a word. Undefined: it was given an abort. */
-  load(domid: number, address: number): number | undefined {
-    const result = this.#guest(domid, 'load', address);
-    return result.ok ? result.lo : undefined;
-  }
-
-  /** Whether a domain can execute from a guest address. */
-  fetch(domid: number, address: number): boolean {
-    return this.#guest(domid, 'fetch', address).ok;
-  }
-
-  /** The memory attributes of a domain's access; undefined if it would fault. */
-  attributes(domid: number, address: number): { readonly type: string; readonly shareability: string } | undefined {
-    const cpu = this.xen.schedule({ domid, vcpu: 0 });
-    if (cpu === undefined) return undefined;
-    const access = { kind: 'load' as const, hi: Math.floor(address / TWO_32), lo: address >>> 0, width: 4 as const };
-    return this.machine.cpus.attributes(cpu, access);
-  }
-
-  /**
-   * Finds out which frame a guest page is in, by the domain's own store, and enters it into the ledger.
-   * @returns the page; or what speaks against it: the store fails, lands nowhere, or in a frame of another's
-   */
-  learn(domid: number, address: number): Page | string {
-    const pattern = this.ledger.pattern();
-    this.machine.memory.changed();
-    if (!this.store(domid, address, pattern).ok) return `d${domid} cannot store at ${hex(address)}`;
-    const at = this.#find(pattern);
-    if (at === undefined) return `the store of d${domid} at ${hex(address)} arrived nowhere in memory`;
-    const page: Page = { domid, gfn: Math.floor(address / FRAME), mfn: Math.floor(at / FRAME) };
-    const holder = this.ledger.enter(page);
-    return holder === undefined ? page : `the frame ${hex(page.mfn)} is d${domid}'s and d${holder.domid}'s at once`;
-  }
-
-  /** The one place where a pattern has appeared since memory was last asked; undefined if in none. */
-  #find(pattern: number): number | undefined {
-    const [b0, b1, b2, b3] = patternBytes(pattern);
-    for (const range of this.machine.memory.changed()) {
-      // The pattern may share its first or last bytes with what was there before: look three bytes beyond.
-      const bank = this.machine.memory.ranges.find(
-        (one) => range.address >= one.address && range.address < one.address + one.length,
-      );
-      if (bank === undefined) continue;
-      const from = Math.max(bank.address, range.address - 3);
-      const to = Math.min(bank.address + bank.length, range.address + range.length + 3);
-      const found = this.machine.memory.peek(from as Pa, to - from);
-      for (let i = 0; i + 4 <= found.length; i++) {
-        if (found[i] === b0 && found[i + 1] === b1 && found[i + 2] === b2 && found[i + 3] === b3) return from + i;
-      }
-    }
-    return undefined;
-  }
-
-  // What devices see
-
   /** A device writes a fresh pattern of four bytes. */
-  dmaWrite(sbdf: Sbdf, address: number, options: { pasid?: number; hi?: number } = {}): DmaProbe {
-    return this.#asCheck(() => {
+  dmaWrite(endpoint: DeviceName, address: number, options: DmaOptions = {}): DmaProbe {
+    return this.asCheck(() => {
       const pattern = this.ledger.pattern();
       this.machine.memory.changed();
-      const result = this.#dma(sbdf, address, { write: true, data: patternBytes(pattern), ...options });
-      const landed = this.#find(pattern);
-      this.#tell(sbdf, `writes 4 bytes at ${hex(address)}`, result.ok, landed);
+      const result = this.#dma(endpoint, address, { write: true, data: patternBytes(pattern), ...options });
+      const landed = this.find(pattern);
+      this.#tell(endpoint, `writes 4 bytes at ${hex(address)}`, result.ok, landed);
       return { ok: result.ok, landed, word: undefined };
     });
   }
 
   /** A device reads four bytes. */
-  dmaRead(sbdf: Sbdf, address: number, options: { pasid?: number; hi?: number } = {}): DmaProbe {
-    return this.#asCheck(() => {
-      const result = this.#dma(sbdf, address, { write: false, length: 4, ...options });
-      this.#tell(sbdf, `reads 4 bytes at ${hex(address)}`, result.ok, undefined);
+  dmaRead(endpoint: DeviceName, address: number, options: DmaOptions = {}): DmaProbe {
+    return this.asCheck(() => {
+      const result = this.#dma(endpoint, address, { write: false, length: 4, ...options });
+      this.#tell(endpoint, `reads 4 bytes at ${hex(address)}`, result.ok, undefined);
       return { ok: result.ok, landed: undefined, word: result.data === undefined ? undefined : wordOf(result.data) };
     });
   }
 
   #dma(
-    sbdf: Sbdf,
+    endpoint: DeviceName,
     address: number,
-    command: { write: boolean; data?: Uint8Array; length?: number; pasid?: number; hi?: number },
+    command: DmaOptions & { readonly write: boolean; readonly data?: Uint8Array; readonly length?: number },
   ): DmaResult {
     const { hi = Math.floor(address / TWO_32), ...rest } = command;
-    return this.machine.endpoints.dma(sbdf, { ...rest, hi, lo: address >>> 0 });
+    return this.machine.endpoints.dma(endpointOf(endpoint), { ...rest, hi, lo: address >>> 0 });
   }
 
   /** A device starts a write of `pattern` that lands later; the result says how it ended, undefined while it has not. */
-  dmaStart(sbdf: Sbdf, address: number, pattern: number): () => DmaResult | undefined {
-    return this.#asCheck(() =>
-      this.machine.endpoints.start(sbdf, {
+  dmaStart(endpoint: DeviceName, address: number, pattern: number): () => DmaResult | undefined {
+    return this.asCheck(() =>
+      this.machine.endpoints.start(endpointOf(endpoint), {
         write: true,
         hi: Math.floor(address / TWO_32),
         lo: address >>> 0,
@@ -327,39 +131,64 @@ export class PassthroughBench {
     );
   }
 
+  /** A device wants the interrupt of a message vector. */
+  signal(endpoint: DeviceName, vector: number): SignalResult {
+    return this.asCheck(() => {
+      const result = this.machine.endpoints.signal(endpointOf(endpoint), vector);
+      this.transcript?.say('msi', `${nameOf(endpoint)} vector ${vector}: ${result}`);
+      return result;
+    });
+  }
+
+  /** A device drives one of its wired interrupts. */
+  setLine(endpoint: DeviceName, index: number, level: boolean): void {
+    this.asCheck(() => {
+      this.transcript?.say('line', `${nameOf(endpoint)} interrupt ${index} ${level ? 'high' : 'low'}`);
+      this.machine.endpoints.setLine(endpointOf(endpoint), index, level);
+    });
+  }
+
+  /** A device drives one of its wired interrupts high and low again. */
+  pulse(endpoint: DeviceName, index: number): void {
+    this.setLine(endpoint, index, true);
+    this.setLine(endpoint, index, false);
+  }
+
+  /** Lets the hardware come to rest and every CPU take the interrupts that are pending there. */
+  rest(): void {
+    this.asCheck(() => {
+      this.machine.settle();
+      for (let cpu = 0; cpu < this.machine.cpus.count; cpu++) this.machine.cpus.takeInterrupts(cpu);
+      this.machine.settle();
+    });
+  }
+
   /** Lets the hardware come to rest, and passes over all faults that it has recorded so far. */
   forgetFaults(): void {
-    this.#asCheck(() => {
+    this.asCheck(() => {
       this.machine.settle();
-      this.#events.skip();
+      for (const reader of this.#faults) reader.skip();
     });
   }
 
-  /** Lets the hardware come to rest; gives the faults that the IOMMU recorded since they were last asked for. */
-  faults(): readonly FaultRecord[] {
-    return this.#asCheck(() => {
+  /** Lets the hardware come to rest; gives the faults that the IOMMUs recorded since they were last asked for, and which did. */
+  faults(): readonly (FaultRecord & { readonly iommu: number | undefined })[] {
+    return this.asCheck(() => {
       this.machine.settle();
-      return this.#events.take();
+      return this.#faults.flatMap((reader, index) => {
+        const iommu = this.iommus[index]?.base;
+        return reader.take().map((record) => ({ ...record, iommu }));
+      });
     });
   }
 
-  #tell(sbdf: Sbdf, what: string, ok: boolean, landed: number | undefined): void {
-    if (this.#transcript === undefined) return;
+  #tell(endpoint: DeviceName, what: string, ok: boolean, landed: number | undefined): void {
+    if (this.transcript === undefined) return;
     const owner = landed === undefined ? undefined : this.ledger.ownerOf(landed);
     const where =
       landed === undefined
         ? ''
         : `: changed ${hex(landed)} (${owner === undefined ? 'no known domain' : `d${owner.domid}`})`;
-    this.#transcript.say('dma', `${formatSbdf(sbdf)} ${what}${ok ? where || ': done' : `: aborted${where}`}`);
-  }
-
-  /** The word at a machine address, without any access. */
-  peekWord(address: number): number {
-    return wordOf(this.machine.memory.peek(address as Pa, 4));
-  }
-
-  /** Puts a word at a machine address, without any access: what was there before, in a test's own setting. */
-  pokeWord(address: number, value: number): void {
-    this.machine.memory.poke(address as Pa, patternBytes(value));
+    this.transcript.say('dma', `${nameOf(endpoint)} ${what}${ok ? where || ': done' : `: aborted${where}`}`);
   }
 }

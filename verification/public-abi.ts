@@ -68,6 +68,45 @@ export function assignDevice(header: DomctlHeader, sbdf: Sbdf, flags = 0): Uint8
   });
 }
 
+/** The same for a platform device: the handle of its path, which has no terminator, and the path's bytes. */
+export function assignDtDevice(header: DomctlHeader, path: number, length: number, flags = 0): Uint8Array {
+  return domctl(header, (union) => {
+    union.setUint32(0, 1, true);
+    union.setUint32(4, flags, true);
+    union.setUint32(8, length, true);
+    union.setBigUint64(16, BigInt(path), true);
+  });
+}
+
+/** Where `struct xen_domctl` tells how many devices get_device_group has listed. */
+export const DEVICE_GROUP_COUNT = 24;
+
+/** `struct xen_domctl_get_device_group`: the handle of an array of `max` words. */
+export function deviceGroup(header: DomctlHeader, sbdf: Sbdf, max: number, array: number): Uint8Array {
+  return domctl(header, (union) => {
+    union.setUint32(0, machineSbdf(sbdf), true);
+    union.setUint32(4, max, true);
+    union.setBigUint64(16, BigInt(array), true);
+  });
+}
+
+/** `struct xen_domctl_bind_pt_irq` of type SPI (4). */
+export function bindSpi(header: DomctlHeader, machineIrq: number, spi: number): Uint8Array {
+  return domctl(header, (union) => {
+    union.setUint32(0, machineIrq, true);
+    union.setUint32(4, 4, true);
+    union.setUint16(8, spi, true);
+  });
+}
+
+/** `struct xen_domctl_irq_permission`. */
+export function irqPermission(header: DomctlHeader, irq: number, allow: boolean): Uint8Array {
+  return domctl(header, (union) => {
+    union.setUint32(0, irq, true);
+    union.setUint8(4, allow ? 1 : 0);
+  });
+}
+
 /** `struct xen_domctl_memory_mapping`. Frames in 4 KiB units. */
 export function memoryMapping(header: DomctlHeader, gfn: number, mfn: number, count: number, add: boolean): Uint8Array {
   return domctl(header, (union) => {

@@ -42,24 +42,99 @@ interface SteRun {
   readonly count: number;
 }
 
-/** Follows one machine. */
-export class TranscriptWriter {
-  readonly #sink: TranscriptSink;
-  readonly #smmuBase: number;
+/** What is known of the tables of one SMMU: where they are, and what was stored in them. */
+class SmmuTables {
+  readonly registers: number;
   readonly #base = new Uint32Array(2);
   readonly #config = new Uint32Array(1);
   readonly #runs: SteRun[] = [];
   readonly #entries = new Map<number, Uint32Array>();
   #commands = { from: 0, to: 0 };
+
+  /** @param registers physical address of its registers */
+  constructor(registers: number) {
+    this.registers = registers;
+  }
+
+  /** Takes a write of a register. */
+  write(name: string, hi: number, lo: number): void {
+    if (name === 'CMDQ_BASE') this.#locateCommands(hi, lo);
+    if (name === 'STRTAB_BASE') this.#base.set([lo, hi]);
+    if (name === 'STRTAB_BASE_CFG') this.#config[0] = lo;
+    if (name === 'STRTAB_BASE' || name === 'STRTAB_BASE_CFG') this.#locateTable();
+  }
+
+  /** Stores into the command queue are told when the SMMU consumes them, in its own words. */
+  holdsCommand(address: number): boolean {
+    return address >= this.#commands.from && address < this.#commands.to;
+  }
+
+  #locateCommands(hi: number, lo: number): void {
+    const words = Uint32Array.of(lo, hi);
+    const size = 2 ** get(words, QUEUE_BASE.LOG2SIZE) * COMMAND_BYTES;
+    const address = getAddress(words, QUEUE_BASE.ADDR);
+    this.#commands = { from: address - (address % size), to: address - (address % size) + size };
+  }
+
+  #locateTable(): void {
+    this.#runs.length = 0;
+    if (get(this.#config, STRTAB_BASE_CFG.FMT) !== STRTAB_FMT.LINEAR) return;
+    const count = 2 ** get(this.#config, STRTAB_BASE_CFG.LOG2SIZE);
+    this.#runs.push({ address: getAddress(this.#base, STRTAB_BASE.ADDR), firstStream: 0, count });
+  }
+
+  /** The stream whose entry an address is in; undefined if it is in none. */
+  streamAt(address: number): number | undefined {
+    const run = this.#runs.find((r) => address >= r.address && address < r.address + r.count * STE_BYTES);
+    return run && run.firstStream + Math.floor((address - run.address) / STE_BYTES);
+  }
+
+  /** Takes a store into the entry of a stream. */
+  storeSte(stream: number, { address, width, lo, hi }: Access): void {
+    const run = this.#runs.find((r) => stream >= r.firstStream && stream < r.firstStream + r.count) as SteRun;
+    const words = this.#entries.get(stream) ?? new Uint32Array(STE_WORDS);
+    this.#entries.set(stream, words);
+    const index = ((address - run.address) % STE_BYTES) >>> 2;
+    words[index] = lo;
+    if (width === 8) words[index + 1] = hi;
+  }
+
+  /** What the entry of a stream holds now. */
+  entry(stream: number): Uint32Array {
+    return this.#entries.get(stream) ?? new Uint32Array(STE_WORDS);
+  }
+
+  /** Takes a store that may be a first-level descriptor. */
+  storeFirstLevel({ address, lo, hi }: Access): void {
+    if (get(this.#config, STRTAB_BASE_CFG.FMT) !== STRTAB_FMT.TWO_LEVEL) return;
+    const base = getAddress(this.#base, STRTAB_BASE.ADDR);
+    const split = get(this.#config, STRTAB_BASE_CFG.SPLIT);
+    const count = 2 ** Math.max(0, get(this.#config, STRTAB_BASE_CFG.LOG2SIZE) - split);
+    if (address < base || address >= base + count * 8) return;
+    const descriptor = Uint32Array.of(lo, hi);
+    const span = get(descriptor, L1STD.SPAN);
+    if (span === 0) return;
+    this.#runs.push({
+      address: getAddress(descriptor, L1STD.L2PTR),
+      firstStream: ((address - base) / 8) * 2 ** split,
+      count: 2 ** (span - 1),
+    });
+  }
+}
+
+/** Follows one machine. */
+export class TranscriptWriter {
+  readonly #sink: TranscriptSink;
+  readonly #smmus: readonly SmmuTables[];
   /** Stores that are not told one by one, since the last line. */
   #plain = 0;
-  #lastSte: number | undefined;
+  #lastSte: { readonly smmu: SmmuTables; readonly stream: number } | undefined;
 
-  /** @param smmuBase physical address of the SMMU's registers */
-  constructor(sink: TranscriptSink, machine: Machine, smmuBase: number) {
+  /** @param smmus physical addresses of the registers of the SMMUs */
+  constructor(sink: TranscriptSink, machine: Machine, smmus: readonly number[]) {
     const { observer } = machine;
     this.#sink = sink;
-    this.#smmuBase = smmuBase;
+    this.#smmus = smmus.map((registers) => new SmmuTables(registers));
     observer.onAccess((access) => this.#access(access));
     observer.onEvent((event) => this.#event(event));
   }
@@ -77,19 +152,15 @@ export class TranscriptWriter {
 
   #flush(): void {
     if (this.#lastSte !== undefined) {
-      const stream = this.#lastSte;
+      const { smmu, stream } = this.#lastSte;
       this.#lastSte = undefined;
-      const words = this.#entries.get(stream) as Uint32Array;
-      this.#sink.add({ depth: 1, actor: 'store', text: `STE[${hex(stream)}] ${describeSte(words)}` });
+      this.#sink.add({ depth: 1, actor: 'store', text: `STE[${hex(stream)}] ${describeSte(smmu.entry(stream))}` });
     }
     if (this.#plain > 0) {
       const count = this.#plain;
       this.#plain = 0;
-      this.#sink.add({
-        depth: 1,
-        actor: 'store',
-        text: `${count} ${count === 1 ? 'doubleword' : 'doublewords'} of tables`,
-      });
+      const text = `${count} ${count === 1 ? 'doubleword' : 'doublewords'} of tables`;
+      this.#sink.add({ depth: 1, actor: 'store', text });
     }
   }
 
@@ -101,80 +172,41 @@ export class TranscriptWriter {
   }
 
   #register({ address, lo, hi, width }: Access): void {
-    const offset = address - this.#smmuBase;
-    const name = REGISTER_NAMES.get(offset);
-    if (name === undefined) return;
-    if (name === 'CMDQ_BASE') this.#locateCommands(hi, lo);
-    if (name === 'STRTAB_BASE') this.#base.set([lo, hi]);
-    if (name === 'STRTAB_BASE_CFG') this.#config[0] = lo;
-    if (name === 'STRTAB_BASE' || name === 'STRTAB_BASE_CFG') this.#locateTable();
-    if (name === 'CMDQ_PROD' || name === 'EVENTQ_CONS') return;
-    this.#line('smmu', `${name} = ${width === 8 ? hex(hi, lo) : hex(lo)}`);
+    for (const smmu of this.#smmus) {
+      const name = REGISTER_NAMES.get(address - smmu.registers);
+      if (name === undefined) continue;
+      smmu.write(name, hi, lo);
+      if (name === 'CMDQ_PROD' || name === 'EVENTQ_CONS') return;
+      this.#line(this.#actorOf(smmu), `${name} = ${width === 8 ? hex(hi, lo) : hex(lo)}`);
+    }
   }
 
-  /** Stores into the command queue are told when the SMMU consumes them, in its own words. */
-  #locateCommands(hi: number, lo: number): void {
-    const words = Uint32Array.of(lo, hi);
-    const size = 2 ** get(words, QUEUE_BASE.LOG2SIZE) * COMMAND_BYTES;
-    const address = getAddress(words, QUEUE_BASE.ADDR);
-    this.#commands = { from: address - (address % size), to: address - (address % size) + size };
-  }
-
-  #locateTable(): void {
-    this.#runs.length = 0;
-    if (get(this.#config, STRTAB_BASE_CFG.FMT) !== STRTAB_FMT.LINEAR) return;
-    const count = 2 ** get(this.#config, STRTAB_BASE_CFG.LOG2SIZE);
-    this.#runs.push({ address: getAddress(this.#base, STRTAB_BASE.ADDR), firstStream: 0, count });
+  /** Where there are several, their addresses tell them apart. */
+  #actorOf(smmu: SmmuTables): string {
+    return this.#smmus.length === 1 ? 'smmu' : `smmu@${smmu.registers.toString(16)}`;
   }
 
   #store(access: Access): void {
     const { address } = access;
-    if (address >= this.#commands.from && address < this.#commands.to) return;
-    const run = this.#runs.find((r) => address >= r.address && address < r.address + r.count * STE_BYTES);
-    if (run !== undefined) {
-      this.#storeSte(run, access);
+    for (const smmu of this.#smmus) {
+      if (smmu.holdsCommand(address)) return;
+      const stream = smmu.streamAt(address);
+      if (stream === undefined) continue;
+      if (this.#lastSte?.smmu !== smmu || this.#lastSte.stream !== stream) this.#flush();
+      smmu.storeSte(stream, access);
+      this.#lastSte = { smmu, stream };
       return;
     }
-    if (this.#isFirstLevel(address)) this.#storeFirstLevel(access);
+    for (const smmu of this.#smmus) smmu.storeFirstLevel(access);
     if (this.#lastSte !== undefined) this.#flush();
     this.#plain++;
   }
 
-  #storeSte(run: SteRun, { address, width, lo, hi }: Access): void {
-    const stream = run.firstStream + Math.floor((address - run.address) / STE_BYTES);
-    if (this.#lastSte !== stream) this.#flush();
-    const words = this.#entries.get(stream) ?? new Uint32Array(STE_WORDS);
-    this.#entries.set(stream, words);
-    const index = ((address - run.address) % STE_BYTES) >>> 2;
-    words[index] = lo;
-    if (width === 8) words[index + 1] = hi;
-    this.#lastSte = stream;
-  }
-
-  #isFirstLevel(address: number): boolean {
-    if (get(this.#config, STRTAB_BASE_CFG.FMT) !== STRTAB_FMT.TWO_LEVEL) return false;
-    const base = getAddress(this.#base, STRTAB_BASE.ADDR);
-    const split = get(this.#config, STRTAB_BASE_CFG.SPLIT);
-    const count = 2 ** Math.max(0, get(this.#config, STRTAB_BASE_CFG.LOG2SIZE) - split);
-    return address >= base && address < base + count * 8;
-  }
-
-  #storeFirstLevel({ address, lo, hi }: Access): void {
-    const descriptor = Uint32Array.of(lo, hi);
-    const span = get(descriptor, L1STD.SPAN);
-    if (span === 0) return;
-    const split = get(this.#config, STRTAB_BASE_CFG.SPLIT);
-    const index = (address - getAddress(this.#base, STRTAB_BASE.ADDR)) / 8;
-    this.#runs.push({
-      address: getAddress(descriptor, L1STD.L2PTR),
-      firstStream: index * 2 ** split,
-      count: 2 ** (span - 1),
-    });
-  }
-
   #event(event: HardwareEvent): void {
-    if (event.kind === 'command') this.#line('cmdq', event.text === '' ? event.name : event.text);
-    else if (event.kind === 'fault') this.#line('fault', event.text === '' ? event.name : event.text);
+    const said = (name: string, text: string) => (text === '' ? name : text);
+    if (event.kind === 'command') this.#line('cmdq', said(event.name, event.text));
+    else if (event.kind === 'fault') this.#line('fault', said(event.name, event.text));
     else if (event.kind === 'trap') this.#line('trap', `${event.device} ${event.name} ${event.text}`.trimEnd());
+    else if (event.kind === 'interrupt') this.#line('irq', `${event.device} ${event.name} ${event.text}`.trimEnd());
   }
 }

@@ -46,11 +46,12 @@ async function inOrder(
       return undefined as never;
     },
   };
+  const loaded = mutants.map((title) => ({ title }) as LoadedMutant);
   await runRequirement(
     runs,
     platforms.map((name) => ({
       keys: Object.keys(table).map((check) => ({ check, platform: { name } }) as RunKey),
-      mutants: mutants.map((title) => ({ title }) as LoadedMutant),
+      mutants: loaded,
     })),
   );
   return made;
@@ -169,4 +170,26 @@ t.test('two mutants of one title are not run', async (t) => {
     'a + m0 put',
     'a + m0 put',
   ]);
+});
+
+t.test('two mutants of one title on different platforms are not run either', async (t) => {
+  const put: string[] = [];
+  const runs = {
+    async run() {
+      return { record: { outcome: 'pass', transcriptDigest: '' } as ResultRecord, journaled: 1, read: [] };
+    },
+    async inspect(_key: unknown, asked: readonly LoadedMutant[]) {
+      return asked.map(() => []);
+    },
+    put({ platform, mutant }: RunKey) {
+      put.push(`${platform.name} ${mutant?.title}`);
+      return undefined as never;
+    },
+  };
+  const on = (name: string) => ({
+    keys: [{ check: 'a', platform: { name } } as RunKey],
+    mutants: [{ title: 'no wait' } as LoadedMutant],
+  });
+  await runRequirement(runs, [on('x'), on('y')]);
+  t.same(put, ['x no wait', 'y no wait']);
 });

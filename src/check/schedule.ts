@@ -47,8 +47,11 @@ interface Changing {
 
 /** Runs the checks of a requirement on its platforms. */
 export async function runRequirement(runs: Making, platforms: readonly PlatformRuns[]): Promise<void> {
+  // A title names a mutant wherever its results are told, so two of one title are a mistake on different platforms too.
+  const all = new Set(platforms.flatMap(({ mutants }) => mutants));
+  const isDouble = (mutant: LoadedMutant) => [...all].some((other) => other !== mutant && other.title === mutant.title);
   // What each platform begins with does not depend on the others.
-  const begun = platforms.map(({ keys, mutants }) => begin(runs, keys, mutants));
+  const begun = platforms.map(({ keys, mutants }) => begin(runs, keys, mutants, isDouble));
   const killers = new Map<string, string>();
   for (const one of begun) {
     const { passing, changing } = await one;
@@ -62,6 +65,7 @@ async function begin(
   runs: Making,
   keys: readonly RunKey[],
   mutants: readonly LoadedMutant[],
+  isDouble: (mutant: LoadedMutant) => boolean,
 ): Promise<{ passing: Passing[]; changing: Changing[] }> {
   const checks = [...keys].sort((a, b) => byText(a.check, b.check));
   const baselines = await Promise.all(checks.map((key) => runs.run(key)));
@@ -70,9 +74,9 @@ async function begin(
     const fresh = { met: new Set<string>(), kills: 0 };
     return [{ key: checks[at] as RunKey, baseline: record, cost: journaled, read: new Set(read), ...fresh }];
   });
-  const unique = mutants.filter((mutant) => mutants.every((other) => other === mutant || other.title !== mutant.title));
+  const unique = mutants.filter((mutant) => !isDouble(mutant));
   for (const mutant of mutants) {
-    if (unique.includes(mutant)) continue;
+    if (!isDouble(mutant)) continue;
     const message = 'two mutants of the requirement have this title';
     for (const { key } of passing) runs.put({ ...key, mutant }, { message });
   }

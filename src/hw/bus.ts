@@ -135,13 +135,7 @@ export class Bus {
   }
 
   /** Writes 1, 2, 4 or 8 naturally aligned bytes to RAM or a device. Undefined: it was taken. */
-  write(
-    address: number,
-    width: Width,
-    value: number,
-    hi = 0,
-    from?: Initiator,
-  ): AccessError | undefined {
+  write(address: number, width: Width, value: number, hi = 0, from?: Initiator): AccessError | undefined {
     if (address % width !== 0) return 'invalid access length';
     const region = this.#find(address);
     if (region === undefined) {

@@ -79,6 +79,8 @@ const KINDS: readonly AccessKind[] = [
   'system write',
   'instruction',
 ];
+/** What the journal calls events. */
+const EVENT_CODES = { command: 0x22, fault: 0x23, trap: 0x24, interrupt: 0x25 } as const;
 const KIND_CODE = new Map(KINDS.map((kind, index) => [kind, index + 1]));
 
 /** Collects what happens on one machine. */
@@ -88,6 +90,8 @@ export class Observer {
   readonly #eventListeners: ((event: HardwareEvent) => void)[] = [];
   readonly #names = new Map<string, number>();
   readonly #words = new Uint32Array(7);
+  #lastActor = '';
+  #lastActorCode = 0;
   #probe: ((access: Access) => void) | undefined;
   #probing = false;
   /** Who runs now on behalf of software; ports of the machine set it. */
@@ -116,7 +120,12 @@ export class Observer {
   #journal(kind: number, actor: Actor, address: number, width: number, hi: number, lo: number, name: string): void {
     if (!this.#ports.journal) return;
     const words = this.#words;
-    const actorCode = this.#nameCode(actor);
+    // Who acts seldom changes from one entry to the next.
+    if (actor !== this.#lastActor) {
+      this.#lastActor = actor;
+      this.#lastActorCode = this.#nameCode(actor);
+    }
+    const actorCode = this.#lastActorCode;
     const nameCode = name === '' ? 0 : this.#nameCode(name);
     words[0] = (kind << 24) | width;
     words[1] = actorCode;
@@ -173,7 +182,9 @@ export class Observer {
     if (event.kind === 'dma') {
       this.#journal(0x21, event.device, event.lo, event.write ? 1 : 0, event.hi, event.length, event.completion);
     } else {
-      this.#journal(0x20, event.device, 0, 0, 0, 0, `${event.kind} ${event.name} ${event.text}`);
+      // By parts: most are seen again, and a string that is put together has to be hashed each time.
+      const name = this.#ports.journal ? this.#nameCode(event.name) : 0;
+      this.#journal(EVENT_CODES[event.kind], event.device, 0, 0, name, 0, event.text);
     }
     for (const listener of this.#eventListeners) listener(event);
   }

@@ -44,6 +44,14 @@ export const ASSIGN_DEVICE = layout('xen_domctl_assign_device', 192, {
   /** segment << 16 | bus << 8 | devfn. */
   machine_sbdf: [95, 64],
 });
+/** `struct xen_domctl_assign_device` with a platform device: the path of its node, without a terminator. */
+export const ASSIGN_DT_DEVICE = layout('xen_domctl_assign_device', 192, {
+  dev: [31, 0],
+  flags: [63, 32],
+  size: [95, 64],
+  path_lo: [159, 128],
+  path_hi: [191, 160],
+});
 /** Values of `dev`. */
 export const DOMCTL_DEV = { PCI: 0, DT: 1 } as const;
 /** Flag of an assignment: tolerate conflicts of reserved regions. None of them has a meaning on Arm. */
@@ -82,6 +90,20 @@ export const IOMEM_PERMISSION = layout('xen_domctl_iomem_permission', 192, {
   nr_mfns_hi: [127, 96],
   allow_access: [135, 128],
 });
+
+/** `struct xen_domctl_irq_permission`, relative to the union. */
+export const IRQ_PERMISSION_BYTES = 8;
+export const IRQ_PERMISSION = layout('xen_domctl_irq_permission', 64, { pirq: [31, 0], allow_access: [39, 32] });
+
+/** `struct xen_domctl_bind_pt_irq` with an SPI, relative to the union. */
+export const BIND_PT_IRQ_BYTES = 16;
+export const BIND_PT_IRQ = layout('xen_domctl_bind_pt_irq', 128, {
+  machine_irq: [31, 0],
+  irq_type: [63, 32],
+  spi: [79, 64],
+});
+/** Value of `irq_type`: an SPI of an Arm machine. */
+export const PT_IRQ_TYPE_SPI = 4;
 
 /** `struct xen_memory_reservation` (xen/include/public/memory.h). */
 export const MEMORY_RESERVATION_BYTES = 32;

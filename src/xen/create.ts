@@ -9,6 +9,7 @@ import { makeDomIo } from './domain/create.js';
 import { failure } from './errno.js';
 import type { Hypervisor } from './hypervisor.js';
 import { allDevices } from './passthrough/pci.js';
+import { RangeSet } from './range-set.js';
 import type { XenSteps } from './steps.js';
 import { TagBitmap } from './tags.js';
 import type { Vcpu, Xen } from './xen.js';
@@ -21,16 +22,28 @@ function blank(steps: XenSteps, machine: Machine, console: string[]): Xen {
     console,
     heap: new FrameHeap(),
     options: parseBootOptions(''),
-    platform: { tree: new DeviceTree(), memory: [], reserved: [], cpus: 1, hostBridges: [] },
+    platform: {
+      tree: new DeviceTree(),
+      memory: [],
+      reserved: [],
+      cpus: 1,
+      hostBridges: [],
+      iomem: new RangeSet(),
+      staticBanks: [],
+    },
     format: { ipaBits: 40, rootLevel: 1, rootOrder: 1, paRange: 2 },
     vmids: new TagBitmap(8),
-    smmus: [],
+    iommus: [],
     segments: new Map(),
+    dtDevices: new Map(),
     domains: new Map(),
     domIo: makeDomIo(),
     lastDomid: 0,
     running: [],
     cpu: 0,
+    gic: undefined,
+    irqs: new Map(),
+    its: { services: [], lpis: undefined },
   };
 }
 
@@ -68,6 +81,7 @@ export function createXen(steps: XenSteps): Hypervisor {
       return found === undefined ? undefined : xen.steps.domain.schedule(xen, found);
     },
     claims: () => booted().steps.domain.claims(booted()),
+    deviceTree: (domid) => booted().domains.get(domid)?.fdt,
     pciDevices: () => allDevices(booted()).map((device) => formatSbdf(device.sbdf)),
   };
 }

@@ -23,6 +23,7 @@ export const ERRNO = {
   EOPNOTSUPP: 95,
   EADDRINUSE: 98,
   EADDRNOTAVAIL: 99,
+  ENOBUFS: 105,
 } as const;
 
 /** Name of an error code. */

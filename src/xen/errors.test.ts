@@ -1,5 +1,6 @@
 import t from 'tap';
 import { pa } from '../hw/address.js';
+import { dtAssignment } from './passthrough/dt.test-support.js';
 import { xenSteps } from './steps.js';
 import {
   assignment,
@@ -96,7 +97,7 @@ t.test('XEN_DOMCTL_assign_device', async (t) => {
   const d2 = createGuest(xen, []);
   const without = createGuest(xen, [], { passthrough: 'disabled' });
   t.equal(assignment(booted, 37, 0, '0000:00:02.0'), EINVAL, 'self-assignment');
-  t.equal(domctl(booted, 37, d2, [1, 0, 0]), ENODEV, 'platform device');
+  t.equal(domctl(booted, 37, d2, [1, 0, 0, 0, 0, 0]), ESRCH, 'a platform device without a path');
   t.equal(domctl(booted, 37, d2, [7, 0, 0]), ENODEV, 'no such type');
   t.equal(assignment(booted, 37, d2, '0000:00:02.0', 2), EINVAL, 'unknown flag');
   t.equal(assignment(booted, 37, d2, '0000:00:04.0'), ENODEV, 'the hole');
@@ -131,7 +132,7 @@ t.test('XEN_DOMCTL_test_assign_device', async (t) => {
   t.equal(assignment(booted, 45, d1, '0000:00:04.0'), EINVAL, 'missing');
   t.equal(assignment(booted, 45, d1, '0000:00:02.0', 1), EINVAL, 'flags');
   t.equal(assignment(booted, 45, 0, '0000:00:02.0'), EINVAL, 'self');
-  t.equal(domctl(booted, 45, d1, [1, 0, 0]), ENODEV);
+  t.equal(domctl(booted, 45, d1, [7, 0, 0]), ENODEV, 'no such type');
 });
 
 t.test('XEN_DOMCTL_deassign_device', async (t) => {
@@ -144,7 +145,7 @@ t.test('XEN_DOMCTL_deassign_device', async (t) => {
   t.equal(owner('0000:00:01.0'), d1, 'nothing has changed');
   t.equal(assignment(booted, 47, d1, '0000:00:01.0', 1), EINVAL, 'flags');
   t.equal(assignment(booted, 47, 0, '0000:00:02.0'), EINVAL, 'self');
-  t.equal(domctl(booted, 47, d1, [1, 0, 0]), ENODEV);
+  t.equal(domctl(booted, 47, d1, [7, 0, 0]), ENODEV, 'no such type');
   t.equal(assignment(booted, 47, d1, '0000:00:01.0'), 0);
   t.equal(owner('0000:00:01.0'), DOMID_IO, 'quarantine');
   t.equal(assignment(booted, 47, d1, '0000:00:01.0'), ENODEV);
@@ -178,7 +179,7 @@ t.test('XEN_DOMCTL_get_device_group lists devices of the same stream', async (t)
   const words = (address: number, count: number) =>
     Array.from({ length: count }, (_, i) => machine.memory.load(pa(machineAddress(xen, 0, address + i * 4)), 4));
   t.equal(group('0000:00:01.0', 16), 0);
-  t.equal(words(hardwareScratch(xen) + 16 + 8, 1)[0], 5, 'num_sdevs: 02.0 03.0 05.0 1c.0 1d.0');
+  t.equal(words(hardwareScratch(xen) + 16 + 8, 1)[0], 6, 'num_sdevs: 02.0 03.0 05.0 1c.0 1d.0, and 03.5 with 03.0');
   t.same(words(array, 2), [0x1000, 0x1800], 'bus << 16 | devfn << 8');
   t.equal(group('0000:00:01.0', 1), 0);
   t.equal(words(hardwareScratch(xen) + 16 + 8, 1)[0], 1);
@@ -265,6 +266,7 @@ t.test('VMIDs of an SMMU run out with -ENOSPC, and come back', async (t) => {
   t.equal(physdev(booted, 25, '0000:00:02.0'), 0);
   t.same(xen.createDomain(domainBlob({ memory: [0, 64], 'xen,pci-devices': ['0000:00:01.0'] })), { error: ENOSPC });
   t.equal(physdev(booted, 26, '0000:00:02.0'), 0);
+  t.equal(dtAssignment(booted, 47, 0, '/soc@a000000/ethernet@50000'), 0);
   const d1 = createGuest(xen, ['0000:00:01.0']);
   t.ok(dma(booted.machine, '0000:00:01.0', 0x4000_0000).ok, 'the last device of the hardware domain gave it up');
   t.equal(domctl(booted, 2, d1, []), 0);

@@ -22,11 +22,14 @@ export const XEN_PCI_DEV = { EXTFN: 1, VIRTFN: 2, PXM: 4 } as const;
 /** DOMCTL commands that are modelled (xen/include/public/domctl.h). */
 export const DOMCTL = {
   destroydomain: 2,
+  irq_permission: 19,
   iomem_permission: 20,
   assign_device: 37,
+  bind_pt_irq: 38,
   memory_mapping: 39,
   test_assign_device: 45,
   deassign_device: 47,
+  unbind_pt_irq: 48,
   get_device_group: 50,
 } as const;
 
@@ -56,7 +59,7 @@ export interface DomainClaim {
   readonly ram: readonly (FrameRange & { readonly gfn: number })[];
   /** Device regions that it says are mapped to the domain. */
   readonly mmio: readonly (FrameRange & { readonly gfn: number })[];
-  /** PCI functions assigned to it, `0000:03:00.0`. */
+  /** Devices assigned to it: PCI functions as `0000:03:00.0`, platform devices by path. */
   readonly devices: readonly string[];
 }
 
@@ -87,6 +90,10 @@ export interface Hypervisor {
   schedule(vcpu: { readonly domid: number; readonly vcpu: number }): number | undefined;
   /** What Xen says each domain owns, by domain id. */
   claims(): readonly DomainClaim[];
+  /**
+   * Where a domain finds its device tree: guest address (what X0 of its first vCPU holds at its start) and size in bytes.
+   */
+  deviceTree(domid: number): { readonly address: number; readonly size: number } | undefined;
   /** The PCI functions that Xen knows, `0000:03:00.0`, in order. */
   pciDevices(): readonly string[];
   /** Lines that Xen printed on its console. */

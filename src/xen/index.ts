@@ -6,4 +6,4 @@ export { DIVERGENCES, type Divergence } from './divergences.js';
 export { ERRNO, type Errno, failure } from './errno.js';
 export * from './hypervisor.js';
 export { type XenSteps, xenSteps } from './steps.js';
-export type { Domain, IommuContext, PciDevice, Smmu, Xen } from './xen.js';
+export type { Domain, IommuContext, Ipmmu, PciDevice, Smmu, Xen } from './xen.js';

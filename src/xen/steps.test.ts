@@ -93,10 +93,12 @@ t.test('every step is reached through the tables: none is dead, none is called p
   t.equal(domctl(booted, 2, d1, []), 0);
   xen.claims();
 
+  // Other tables have tests of their own beside them, and all of them `verification/steps.test.ts`.
+  const here = ['boot', 'heap', 'p2m', 'iommu', 'domain', 'hypercall', 'memory', 'physdev'];
   t.same(
-    names.filter((name) => !reached.has(name)),
-    ['smmuv3.skipBadCommand'],
-    'that one is for mistakes of the driver; the next test makes one',
+    names.filter((name) => here.includes(name.split('.')[0] as string) && !reached.has(name)),
+    ['domain.createFromNode'],
+    'that one is for domains of the boot loader',
   );
   t.same(booted.problems, []);
 });

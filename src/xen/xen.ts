@@ -10,11 +10,18 @@ import type { Pa } from '../hw/address.js';
 import type { Machine, Sbdf } from '../hw/machine.js';
 import type { FrameHeap } from './boot/heap.js';
 import type { BootOptions } from './boot/options.js';
+import type { ChosenBank } from './dom0less/static-memory.js';
 import type { Gfn, Mfn } from './frames.js';
+import type { Gic } from './gic/driver.js';
+import type { IrqDescriptor } from './irq/descriptor.js';
+import type { DomainLpis, ItsState } from './its/state.js';
+import type { MmioHandler } from './mmio.js';
 import type { P2mType } from './p2m-layout.js';
 import type { RangeSet } from './range-set.js';
 import type { XenSteps } from './steps.js';
 import type { TagBitmap } from './tags.js';
+import type { Vgic, VgicCpu } from './vgic/state.js';
+import type { VpciDevice } from './vpci/state.js';
 
 /** The hypervisor as it stands. */
 export interface Xen {
@@ -30,9 +37,11 @@ export interface Xen {
   format: P2mFormat;
   /** VMIDs of the CPUs. */
   vmids: TagBitmap;
-  readonly smmus: Smmu[];
+  readonly iommus: Iommu[];
   /** PCI devices by segment. */
   readonly segments: Map<number, PciSegment>;
+  /** Platform devices by the path of their node. */
+  readonly dtDevices: Map<string, DtDevice>;
   readonly domains: Map<number, Domain>;
   /** Owner of quarantined devices; has no memory and no vCPU. */
   domIo: Domain;
@@ -42,6 +51,12 @@ export interface Xen {
   readonly running: (Vcpu | undefined)[];
   /** The CPU that Xen now executes on. */
   cpu: number;
+  /** The machine's interrupt controller; undefined if it has none that Xen knows. */
+  gic: Gic | undefined;
+  /** What Xen knows of physical interrupts, by INTID. */
+  readonly irqs: Map<number, IrqDescriptor>;
+  /** The machine's translation services, and the LPIs that they raise. */
+  readonly its: ItsState;
 }
 
 /** What firmware says of the machine. */
@@ -53,6 +68,10 @@ export interface Platform {
   readonly reserved: readonly ByteSpan[];
   readonly cpus: number;
   readonly hostBridges: readonly HostBridge[];
+  /** Machine frames of registers that a domain can be given: no RAM, nothing that Xen keeps. */
+  readonly iomem: RangeSet;
+  /** RAM that domains of `/chosen` name as theirs. */
+  readonly staticBanks: readonly ChosenBank[];
 }
 
 /** A run of bytes in the machine's address space. */
@@ -131,6 +150,19 @@ export interface Domain {
   mmio: RamRun[];
   /** Machine frames of device registers that it may map. */
   readonly iomem: RangeSet;
+  /** Its RAM is where the machine has it (gfn equals mfn), and so are the registers that Xen emulates for it. */
+  readonly directMapped: boolean;
+  /** Physical interrupts that it may be given. */
+  readonly irqs: RangeSet;
+  /** Registers that Xen emulates for it. */
+  readonly mmioHandlers: MmioHandler[];
+  vgic: Vgic | undefined;
+  /** Its translation services and its LPIs. */
+  readonly its: DomainLpis;
+  /** Platform devices that it owns. */
+  readonly dtDevices: DtDevice[];
+  /** The device tree that it finds at its start: guest address and size in bytes. */
+  fdt: { readonly address: number; readonly size: number } | undefined;
   /** BARs that it sees elsewhere than the device has them. */
   readonly barPlaces: readonly BarPlace[];
   /** PCI devices that it owns. */
@@ -150,6 +182,7 @@ export interface BarPlace {
 export interface Vcpu {
   readonly domain: Domain;
   readonly vcpu: number;
+  vgic: VgicCpu | undefined;
 }
 
 /** The PCI devices of a segment. */
@@ -168,6 +201,7 @@ export interface PciDeviceInfo {
 
 /** A PCI function that Xen knows. */
 export interface PciDevice {
+  readonly kind: 'pci';
   readonly sbdf: Sbdf;
   readonly bridge: HostBridge | undefined;
   /** Header type without the multi-function bit: 0 endpoint, 1 bridge. */
@@ -184,7 +218,45 @@ export interface PciDevice {
   bars: readonly Bar[];
   /** Its identity at an IOMMU. */
   master: IommuMaster | undefined;
+  /** Device/Port Type of its PCI Express capability; undefined for conventional PCI. */
+  readonly portType: number | undefined;
+  /** Its header says that its device has several functions. */
+  readonly multiFunction: boolean;
+  /** Buses behind it, if it is a bridge that firmware configured. */
+  readonly buses: { readonly secondary: number; readonly subordinate: number } | undefined;
+  /** Access Control Services are on as Xen wants them: its requests, or those that it passes on, are not redirected. */
+  isolated: boolean;
+  /** What its owner sees of it in configuration space; undefined while nobody does. */
+  vpci: VpciDevice | undefined;
 }
+
+/** An interrupt of a device, as the host's device tree gives it. */
+export interface DeviceInterrupt {
+  /** INTID. */
+  readonly irq: number;
+  readonly type: 'edge' | 'level';
+}
+
+/** A device that only the device tree describes. */
+export interface DtDevice {
+  readonly kind: 'dt';
+  /** Its node in the host's device tree. */
+  readonly node: DeviceNode;
+  /** Whom it is assigned to. */
+  domain: Domain | undefined;
+  /** `xen,passthrough`: the hardware domain does not get it. */
+  readonly reserved: boolean;
+  /** Its registers, as bytes of the machine's address space. */
+  readonly regions: readonly ByteSpan[];
+  readonly interrupts: readonly DeviceInterrupt[];
+  /** Its identity at an IOMMU; undefined if it is behind none. */
+  master: IommuMaster | undefined;
+  /** What its node says of it cannot be used, as the console tells: nobody gets it. */
+  broken: boolean;
+}
+
+/** A device that can be assigned. */
+export type Device = PciDevice | DtDevice;
 
 /** A memory BAR, from its CPU's side. */
 export interface Bar {
@@ -193,25 +265,35 @@ export interface Bar {
   readonly size: number;
 }
 
+/** An IOMMU of the machine. */
+export type Iommu = Smmu | Ipmmu;
+
 /** A device as an IOMMU knows it. */
 export interface IommuMaster {
-  readonly smmu: Smmu;
+  readonly iommu: Iommu;
+  /** Stream ids of an SMMU, micro-TLBs of an IPMMU. */
   readonly streamIds: readonly number[];
   context: IommuContext | undefined;
 }
 
 /** A translation that devices can be attached to. */
-export interface IommuContext {
+export interface IommuContext<Kind extends Iommu = Iommu> {
   readonly domain: Domain;
   /** 0: the domain's p2m. */
   readonly number: number;
-  readonly smmu: Smmu;
+  readonly iommu: Kind;
   /** Root of its tables. */
   readonly root: Mfn;
   readonly format: P2mFormat;
-  /** What the IOMMU's cached translations are tagged with: the VMID. */
+  /** What the IOMMU's cached translations are tagged with: the VMID of an SMMU, the context number of an IPMMU. */
   readonly tag: number;
-  readonly devices: Set<PciDevice>;
+  readonly devices: Set<Device>;
+}
+
+/** The context and the number of attached devices behind a stream in use. */
+export interface StreamUse {
+  readonly context: IommuContext;
+  devices: number;
 }
 
 /** A queue shared with an SMMU. */
@@ -231,6 +313,8 @@ export interface SmmuFeatures {
   readonly twoLevelTable: boolean;
   readonly hyp: boolean;
   readonly ats: boolean;
+  /** It can send its interrupts as messages. */
+  readonly msi: boolean;
   readonly streamIdBits: number;
   readonly vmidBits: number;
   /** Output address size as IDR5.OAS and STE.S2PS encode it, and in bits. */
@@ -253,6 +337,7 @@ export interface StreamTable {
 
 /** An SMMUv3. */
 export interface Smmu {
+  readonly kind: 'smmuv3';
   readonly node: DeviceNode;
   readonly base: Pa;
   features: SmmuFeatures;
@@ -260,9 +345,35 @@ export interface Smmu {
   commandQueue: SmmuQueue;
   eventQueue: SmmuQueue;
   vmids: TagBitmap;
-  /** The context and the number of attached devices behind each stream id in use. */
-  readonly streams: Map<number, { readonly context: IommuContext; devices: number }>;
+  /** By stream id. */
+  readonly streams: Map<number, StreamUse>;
   /** It could not be brought up; all its traffic aborts. */
+  disabled: boolean;
+}
+
+/** Where a generation of IPMMUs has its registers, and how many of what. */
+export interface IpmmuFeatures {
+  readonly contexts: number;
+  readonly microTlbs: number;
+  readonly contextBase: number;
+  readonly contextStride: number;
+  readonly microTlbBase: number;
+  readonly controlBase: number;
+}
+
+/** An IPMMU-VMSA instance: the main one, which walks tables, or a cache in front of devices. */
+export interface Ipmmu {
+  readonly kind: 'ipmmu';
+  readonly node: DeviceNode;
+  readonly base: Pa;
+  readonly features: IpmmuFeatures;
+  /** The instance that walks for this one; undefined: it is one itself. */
+  readonly main: Ipmmu | undefined;
+  /** Context numbers, of a main instance. 0 is never given: micro-TLBs of nobody are parked there. */
+  readonly contexts: TagBitmap;
+  /** By micro-TLB. */
+  readonly streams: Map<number, StreamUse>;
+  /** It could not be brought up, or the instance that walks for it. */
   disabled: boolean;
 }
 

@@ -93,7 +93,10 @@ mutant('only the first host bridge is scanned', VIOLATES, (xen) => ({
   },
 }));
 
-mutant('an empty slot is taken for a device', VIOLATES, (xen) => ({ ...xen, pci: { ...xen.pci, detect: () => true } }));
+mutant('an empty slot is taken for a device of one function', VIOLATES, (xen) => ({
+  ...xen,
+  pci: { ...xen.pci, detect: (state, sbdf) => sbdf.function === 0 || xen.pci.detect(state, sbdf) },
+}));
 
 mutant('a device has two bits in a devfn', VIOLATES, (xen) => ({
   ...xen,

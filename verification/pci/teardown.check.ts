@@ -1,19 +1,16 @@
 /**
- * Deassign PCI device from domain: when a domain is destroyed, its devices leave it before its memory and registers
- * go to others.
+ * Deassign PCI device from domain: when a domain is destroyed, its devices leave it before its memory goes to others.
  */
 import type { Expect } from '../../src/check/index.js';
 import { pa } from '../../src/hw/address.js';
 import { type DmaResult, formatSbdf, type Sbdf } from '../../src/hw/machine.js';
-import { created, denied, learnt, MIB, reaches, unreachable } from '../arranging.js';
+import { created, denied, learnt, reaches, unreachable } from '../arranging.js';
 import { check } from '../bench.js';
-import { barAddress, cannotUse, hasRegisters, lacksRegisters } from '../device-registers.js';
-import { GUEST_RAM, HARDWARE_DOMAINS, QUARANTINED } from '../devices.js';
+import { GUEST_RAM, pciDevicesOf } from '../devices.js';
 import type { PassthroughBench } from '../passthrough-bench.js';
 
 const ID = 'XenSwdgn~passthrough_deassign_pci_dev_from_dom~1';
 const DMA = { aspect: 'dma' };
-const MMIO = { aspect: 'mmio' };
 
 const PAGE = 0x1000;
 /** Small, so that every page can be looked at after every step. */
@@ -21,10 +18,13 @@ const MEMORY = 16 * PAGE;
 const ESRCH = -3;
 const EINVAL = -22;
 
-const { first, behindBridge, otherSegment } = QUARANTINED;
-const once = HARDWARE_DOMAINS.first;
-/** Three devices kept for passthrough, in two segments, one behind a bridge, and one that was the hardware domain's. */
-const DEVICES = [first, once, behindBridge, otherSegment];
+/** The devices of these checks. */
+function rolesOf(bench: PassthroughBench) {
+  const { kept, hardwareDomains } = pciDevicesOf(bench);
+  const { first: once, second: stays } = hardwareDomains;
+  // Three devices kept for passthrough, in two segments, one behind a bridge, and one that was the hardware domain's.
+  return { ...kept, once, stays, all: [kept.first, once, kept.second, kept.apart] };
+}
 
 /** Guest addresses of a domain's pages. */
 const PAGES = Array.from({ length: MEMORY / PAGE }, (_, page) => GUEST_RAM + page * PAGE);
@@ -45,9 +45,10 @@ function warmUp(expect: Expect, bench: PassthroughBench, devices: readonly Sbdf[
 }
 
 check(ID, 'no device writes into memory that its dying domain has lost', DMA, ({ bench, expect }) => {
-  const d1 = created(expect, bench.create({ memory: MEMORY, devices: DEVICES }));
+  const { first, second, apart, once, all } = rolesOf(bench);
+  const d1 = created(expect, bench.create({ memory: MEMORY, devices: all }));
   const pages = machinePages(expect, bench, d1);
-  warmUp(expect, bench, DEVICES, d1);
+  warmUp(expect, bench, all, d1);
   // What Xen has written over, it has taken back.
   const taken = new Set<number>();
   bench.machine.observer.onAccess(({ kind, actor, address }) => {
@@ -61,7 +62,7 @@ check(ID, 'no device writes into memory that its dying domain has lost', DMA, ({
   let step = 0;
   const probe = () => {
     const next = PAGES[step++ % PAGES.length] as number;
-    for (const device of [first, once, behindBridge]) {
+    for (const device of [first, once, second]) {
       for (const address of [GUEST_RAM, next]) {
         const { landed } = bench.dmaWrite(device, address);
         if (landed === undefined) continue;
@@ -70,7 +71,7 @@ check(ID, 'no device writes into memory that its dying domain has lost', DMA, ({
         else strays.push(`${formatSbdf(device)} at step ${step}`);
       }
     }
-    flights.push(bench.dmaStart(otherSegment, step % 2 === 0 ? GUEST_RAM : next, bench.ledger.pattern()));
+    flights.push(bench.dmaStart(apart, step % 2 === 0 ? GUEST_RAM : next, bench.ledger.pattern()));
   };
 
   expect.equal(
@@ -86,7 +87,7 @@ check(ID, 'no device writes into memory that its dying domain has lost', DMA, ({
   expect.equal(flights.at(-1)?.()?.ok, false, 'the last one did not');
   expect.equal(taken.size, pages.length, 'Xen has taken every page');
   expect.ok(areClean(bench, pages), 'nothing was written into a page after Xen had taken it');
-  for (const device of DEVICES) {
+  for (const device of all) {
     for (const address of PAGES)
       denied(expect, bench.dmaWrite(device, address), `write of ${formatSbdf(device)} after all`);
   }
@@ -98,6 +99,7 @@ check(
   "the next owners of a dead domain's frames and tags are out of reach of its devices",
   DMA,
   ({ bench, expect }) => {
+    const { first, once } = rolesOf(bench);
     // A domain without devices has a tag at the CPUs and none at the IOMMU: from here on they differ.
     created(expect, bench.create({ memory: MEMORY }));
     const d1 = created(expect, bench.create({ memory: MEMORY, devices: [first, once] }));
@@ -150,9 +152,10 @@ check(
   'a device that a domain was given at run time leaves it as those do that it had from the beginning',
   DMA,
   ({ bench, expect }) => {
+    const { first, second, apart, once } = rolesOf(bench);
     const d1 = created(expect, bench.create({ memory: MEMORY, devices: [first] }));
-    for (const device of [once, otherSegment]) expect.equal(bench.assign(d1, device), 0, 'assigned at run time');
-    const given = [first, once, otherSegment];
+    for (const device of [once, apart]) expect.equal(bench.assign(d1, device), 0, 'assigned at run time');
+    const given = [first, once, apart];
     warmUp(expect, bench, given, d1);
 
     expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
@@ -160,11 +163,11 @@ check(
 
     // Frames and tag go to others.
     machinePages(expect, bench, created(expect, bench.create({ memory: MEMORY })));
-    const d3 = created(expect, bench.create({ memory: MEMORY, devices: [behindBridge] }));
+    const d3 = created(expect, bench.create({ memory: MEMORY, devices: [second] }));
     for (const device of given) {
       for (const address of PAGES) unreachable(expect, bench, device, address, 'nobody has the device');
     }
-    warmUp(expect, bench, [behindBridge], d3);
+    warmUp(expect, bench, [second], d3);
     for (const device of given) expect.equal(bench.assign(d3, device), 0, 'the device is free');
     warmUp(expect, bench, given, d3);
   },
@@ -175,26 +178,27 @@ check(
   "all devices of a dead domain are free, and are nobody's until they are assigned",
   DMA,
   ({ bench, expect }) => {
+    const { stays, all } = rolesOf(bench);
     const memory = bench.ramOf(0).address + 0x10_0000;
-    const d1 = created(expect, bench.create({ memory: MEMORY, devices: DEVICES }));
+    const d1 = created(expect, bench.create({ memory: MEMORY, devices: all }));
     const d2 = created(expect, bench.create({ memory: MEMORY, passthrough: 'enabled' }));
-    warmUp(expect, bench, DEVICES, d1);
-    for (const device of DEVICES) expect.ok(bench.assign(d2, device) < 0, `${formatSbdf(device)} is not free`);
+    warmUp(expect, bench, all, d1);
+    for (const device of all) expect.ok(bench.assign(d2, device) < 0, `${formatSbdf(device)} is not free`);
 
     expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
 
     bench.ledger.forget(d1);
-    for (const device of DEVICES) {
+    for (const device of all) {
       unreachable(expect, bench, device, GUEST_RAM, 'memory of its old domain');
       unreachable(expect, bench, device, memory, 'memory of the hardware domain');
       expect.equal(bench.deassign(d1, device), ESRCH, 'there is no domain to take it from');
     }
-    reaches(expect, bench, HARDWARE_DOMAINS.second, 0, memory);
-    for (const device of DEVICES) {
+    reaches(expect, bench, stays, 0, memory);
+    for (const device of all) {
       expect.equal(bench.testAssign(d2, device), 0, `${formatSbdf(device)} is free`);
       expect.equal(bench.assign(d2, device), 0, `${formatSbdf(device)} is assigned`);
     }
-    warmUp(expect, bench, DEVICES, d2);
+    warmUp(expect, bench, all, d2);
   },
 );
 
@@ -205,6 +209,7 @@ check(
  * @returns whether Xen gave that many
  */
 function destroyWithout(expect: Expect, bench: PassthroughBench, spoilt: number): boolean {
+  const { first, second, once, stays } = rolesOf(bench);
   const d1 = created(expect, bench.create({ memory: MEMORY, devices: [first, once] }));
   const pages = machinePages(expect, bench, d1);
   const busy = () => {
@@ -223,11 +228,11 @@ function destroyWithout(expect: Expect, bench: PassthroughBench, spoilt: number)
   expect.ok(!pages.some((page) => areClean(bench, [page])), 'the domain keeps its memory');
   const left = [first, once].filter((device) => !bench.dmaWrite(device, GUEST_RAM).ok);
   expect.ok(left.length > 0, 'one of the devices has left');
-  expect.equal(bench.assign(d1, behindBridge), EINVAL, 'a domain that is half destroyed is given no device');
+  expect.equal(bench.assign(d1, second), EINVAL, 'a domain that is half destroyed is given no device');
   expect.equal(bench.load(d1, GUEST_RAM), undefined, 'nor does it run');
   // A domain that comes in between shares nothing with the one that is still there.
-  const d2 = created(expect, bench.create({ memory: MEMORY, devices: [otherSegment] }));
-  for (const address of PAGES) reaches(expect, bench, otherSegment, d2, address);
+  const d2 = created(expect, bench.create({ memory: MEMORY, devices: [stays] }));
+  for (const address of PAGES) reaches(expect, bench, stays, d2, address);
 
   expect.equal(
     bench.between(busy, () => bench.destroy(d1)),
@@ -238,11 +243,11 @@ function destroyWithout(expect: Expect, bench: PassthroughBench, spoilt: number)
   expect.ok(areClean(bench, pages), 'its memory has been taken');
   // Frames go to the one that has no devices, and tags to the other.
   machinePages(expect, bench, created(expect, bench.create({ memory: MEMORY })));
-  const d4 = created(expect, bench.create({ memory: MEMORY, devices: [behindBridge] }));
+  const d4 = created(expect, bench.create({ memory: MEMORY, devices: [second] }));
   for (const address of PAGES) {
     for (const device of [first, once]) unreachable(expect, bench, device, address, 'nobody has the device');
-    reaches(expect, bench, otherSegment, d2, address);
-    reaches(expect, bench, behindBridge, d4, address);
+    reaches(expect, bench, stays, d2, address);
+    reaches(expect, bench, second, d4, address);
   }
   return true;
 }
@@ -262,100 +267,3 @@ check(
     expect.ok(tried > 0, 'Xen gives commands to take the devices away');
   },
 );
-
-check(
-  ID,
-  "the registers of a dead domain's devices are out of reach of the domains that come after it",
-  MMIO,
-  ({ bench, expect }) => {
-    const d1 = created(expect, bench.create({ memory: MIB, devices: [first, once] }));
-    for (const device of [first, once]) hasRegisters(expect, bench, d1, device);
-
-    expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
-    bench.ledger.forget(d1);
-
-    // The next domain has the tag of the dead one at the CPUs.
-    const d2 = created(expect, bench.create({ memory: MIB, passthrough: 'enabled' }));
-    learnt(expect, bench, d2, GUEST_RAM);
-    for (const device of [first, once]) {
-      lacksRegisters(expect, bench, d2, device);
-      lacksRegisters(expect, bench, 0, device);
-    }
-    cannotUse(expect, bench, d2, barAddress(bench, first, 2), 'the second base address register');
-    hasRegisters(expect, bench, 0, HARDWARE_DOMAINS.second);
-    const d3 = created(expect, bench.create({ memory: MIB, devices: [first] }));
-    hasRegisters(expect, bench, d3, first);
-    lacksRegisters(expect, bench, d3, once);
-    expect.equal(bench.assign(d2, once), 0, 'the other device is assigned');
-    hasRegisters(expect, bench, d2, once);
-    lacksRegisters(expect, bench, d2, first);
-  },
-);
-
-check(
-  ID,
-  'while domains come and go, each reaches the registers of its own devices alone',
-  MMIO,
-  ({ bench, expect }) => {
-    const d1 = created(expect, bench.create({ memory: MIB, devices: [first, once] }));
-    const d2 = created(expect, bench.create({ memory: MIB, devices: [otherSegment] }));
-    const owned: [number, Sbdf[]][] = [
-      [0, [HARDWARE_DOMAINS.second]],
-      [d1, [first, once]],
-      [d2, [otherSegment]],
-    ];
-    const look = () => {
-      for (const [domid, devices] of owned) {
-        for (const device of [...DEVICES, HARDWARE_DOMAINS.second]) {
-          if (devices.includes(device)) hasRegisters(expect, bench, domid, device);
-          else lacksRegisters(expect, bench, domid, device);
-        }
-      }
-    };
-    look();
-
-    expect.equal(bench.destroy(d1), 0, 'the first domain is destroyed');
-    owned.splice(1, 1);
-    look();
-
-    expect.equal(bench.assign(d2, once), 0, 'the second gets one of its devices');
-    owned.splice(1, 1, [d2, [otherSegment, once]]);
-    look();
-    expect.equal(bench.destroy(d2), 0, 'the second domain is destroyed');
-    owned.splice(1, 1);
-    owned.push([created(expect, bench.create({ memory: MIB, devices: [first, otherSegment] })), [first, otherSegment]]);
-    look();
-  },
-);
-
-check(ID, 'a CPU that ran the dead domain does not reach the registers of its devices', MMIO, ({ bench, expect }) => {
-  const d1 = created(expect, bench.create({ memory: MIB, devices: [first] }));
-  const bar = barAddress(bench, first, 0);
-  const cpu = bench.xen.schedule({ domid: d1, vcpu: 0 });
-  // What the CPU does by itself, without Xen putting anybody on it. It does nothing if nobody is on it.
-  const loads = () => {
-    try {
-      const access = {
-        kind: 'load',
-        width: 4,
-        hi: Math.floor(bar / 2 ** 32),
-        lo: bar >>> 0,
-        valueHi: 0,
-        valueLo: 0,
-      } as const;
-      return bench.machine.cpus.guest(cpu as number, access).ok;
-    } catch {
-      return false;
-    }
-  };
-  expect.ok(loads(), 'the CPU of the domain loads from the registers');
-
-  expect.equal(bench.destroy(d1), 0, 'the domain is destroyed');
-  expect.ok(!loads(), 'the CPU does not any more');
-
-  // The next domain has the device, and may have the frames and the tag.
-  const d2 = created(expect, bench.create({ memory: MIB, devices: [first] }));
-  expect.ok(!loads(), 'nor when another domain has the device');
-  bench.ledger.forget(d1);
-  hasRegisters(expect, bench, d2, first);
-});

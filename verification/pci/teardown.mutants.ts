@@ -1,7 +1,7 @@
 /** Mistakes in taking devices from a domain that is destroyed. */
 import type { PciDevice } from '../../src/xen/xen.js';
 import { mutant } from '../bench.js';
-import { withSmmuv3 } from '../with-smmuv3.js';
+import { isOfSmmuv3, withSmmuv3 } from '../with-smmuv3.js';
 
 const VIOLATES = { violates: ['XenSwdgn~passthrough_deassign_pci_dev_from_dom~1'] };
 
@@ -121,8 +121,8 @@ mutant(
     smmuv3: {
       ...xen.smmuv3,
       destroyContext: (state, context) => {
-        context.smmu.vmids.release(context.tag);
-        return state.steps.smmuv3.invalidateVmid(state, context.smmu, context.domain.p2m?.vmid ?? 0);
+        context.iommu.vmids.release(context.tag);
+        return state.steps.smmuv3.invalidateVmid(state, context.iommu, context.domain.p2m?.vmid ?? 0);
       },
     },
   }),
@@ -206,7 +206,9 @@ mutant('translations of a tag are invalidated before the last stream leaves it',
     ...xen.iommu,
     deassignDevice: (state, domain, device) => {
       const context = device.master?.context;
-      if (context?.devices.size === 1) state.steps.smmuv3.invalidateVmid(state, context.smmu, context.tag);
+      if (context?.devices.size === 1 && isOfSmmuv3(context)) {
+        state.steps.smmuv3.invalidateVmid(state, context.iommu, context.tag);
+      }
       const freeVmid: typeof xen.smmuv3.freeVmid = (_state, smmu, vmid) => {
         smmu.vmids.release(vmid);
         return 0;

@@ -3,8 +3,9 @@
  * (xen/common/device-tree/bootfdt.c, xen/arch/arm/pci/pci-host-common.c).
  */
 import { decodeFdt } from '../../firmware/fdt.js';
-import type { DeviceNode, DeviceTree } from '../../firmware/tree.js';
-import { frames, maddrToMfn, mfn, PAGE_SIZE } from '../frames.js';
+import { type DeviceNode, type DeviceTree, DeviceTreeError } from '../../firmware/tree.js';
+import { moduleSpans } from '../dom0less/module.js';
+import { frames, type Mfn, maddrToMfn, mfn, PAGE_SIZE } from '../frames.js';
 import type { Run } from '../range-set.js';
 import { RangeSet } from '../range-set.js';
 import type { ByteSpan, HostBridge, HostBridgeWindow, Platform, Xen } from '../xen.js';
@@ -41,7 +42,7 @@ export function findMemory(_xen: Xen, tree: DeviceTree): ByteSpan[] {
   return banks.flatMap((node) => node.reg().map(({ address, size }) => ({ address, size })));
 }
 
-/** RAM that is taken: the blob, what its reservation block and `/reserved-memory` name. */
+/** RAM that is taken: the blob, what its reservation block and `/reserved-memory` name, modules for domains. */
 export function findReserved(xen: Xen, tree: DeviceTree): ByteSpan[] {
   const { fdt } = xen.machine.firmware;
   const spans: ByteSpan[] = tree.reservations.map(({ address, size }) => ({
@@ -52,6 +53,7 @@ export function findReserved(xen: Xen, tree: DeviceTree): ByteSpan[] {
   for (const node of tree.byPath('/reserved-memory')?.children ?? []) {
     for (const { address, size } of node.reg()) spans.push({ address, size });
   }
+  spans.push(...moduleSpans(tree.byPath('/chosen')));
   return spans;
 }
 
@@ -106,13 +108,18 @@ export function findHostBridges(_xen: Xen, tree: DeviceTree): HostBridge[] {
 
 /** Everything that Xen wants to know of the machine. */
 export function discoverPlatform(xen: Xen, tree: DeviceTree): Platform {
-  const { boot } = xen.steps;
+  const { boot, dom0less } = xen.steps;
+  const memory = boot.findMemory(xen, tree);
+  const reserved = boot.findReserved(xen, tree);
+  const hostBridges = boot.findHostBridges(xen, tree);
   return {
     tree,
-    memory: boot.findMemory(xen, tree),
-    reserved: boot.findReserved(xen, tree),
+    memory,
+    reserved,
     cpus: boot.countCpus(xen, tree),
-    hostBridges: boot.findHostBridges(xen, tree),
+    hostBridges,
+    iomem: boot.findIomem(xen, tree, memory, hostBridges),
+    staticBanks: dom0less.findStaticBanks(xen, tree, memory, reserved),
   };
 }
 
@@ -127,45 +134,90 @@ export function setupHeap(xen: Xen): void {
     const first = maddrToMfn(address);
     xen.heap.reserve(first, frames(address + size) - first);
   }
+  for (const { mfn: first, count } of xen.platform.staticBanks) xen.heap.reserve(first, count);
+}
+
+/** The frames that a span of bytes lies in. */
+function framesOf({ address, size }: ByteSpan): Run {
+  const first = maddrToMfn(address);
+  return { start: first, count: frames(address + size - first * PAGE_SIZE) };
+}
+
+/** The registers of a node, as spans of the machine's address space; none if they cannot be read. */
+function registersOf(node: DeviceNode): ByteSpan[] {
+  if (node.parent === undefined || node.parent.sizeCells === 0) return [];
+  try {
+    return node.reg().flatMap(({ address, size }) => {
+      const translated = node.translate(address);
+      return translated === undefined || size === 0 ? [] : [{ address: translated, size }];
+    });
+  } catch (error) {
+    // The steps of platform devices tell of it.
+    if (error instanceof DeviceTreeError) return [];
+    throw error;
+  }
+}
+
+/** Nodes whose `reg` is no registers, with all below them. */
+const NOT_REGISTERS = ['reserved-memory', 'chosen', 'cpus'];
+
+/** Whether Xen keeps the registers of a node: IOMMUs, and interrupt controllers with what belongs to them. */
+function isXens(node: DeviceNode): boolean {
+  for (let at: DeviceNode | undefined = node; at !== undefined; at = at.parent) {
+    if (at.has('#iommu-cells') || at.isCompatible('arm,smmu-v3') || at.has('msi-controller')) return true;
+    if (at.has('interrupt-controller') && at.parent !== undefined) return true;
+  }
+  return false;
 }
 
 /**
- * Machine frames of device registers that the hardware domain may map: the windows of the host bridges, and the registers
- * of every other device but those that Xen keeps: IOMMUs, configuration space, interrupt controllers.
+ * Machine frames of device registers that a domain can be given: the windows of the host bridges, and the registers of
+ * every other device but those that Xen keeps: IOMMUs, configuration space, interrupt controllers.
  */
-export function hardwareIomem(xen: Xen): { mfn: ReturnType<typeof mfn>; count: number }[] {
+export function findIomem(
+  _xen: Xen,
+  tree: DeviceTree,
+  memory: readonly ByteSpan[],
+  hostBridges: readonly HostBridge[],
+): RangeSet {
   const set = new RangeSet();
-  const kept: Run[] = [];
-  const run = ({ address, size }: ByteSpan): Run => {
-    const first = maddrToMfn(address);
-    return { start: first, count: frames(address + size - first * PAGE_SIZE) };
-  };
-  for (const bridge of xen.platform.hostBridges) {
-    kept.push(run(bridge.ecam));
-    for (const window of bridge.windows) {
-      const { start, count } = run(window);
-      set.add(start, count);
+  const kept: Run[] = [...memory, ...hostBridges.map(({ ecam }) => ecam)].map(framesOf);
+  for (const { windows } of hostBridges) {
+    for (const { start, count } of windows.map(framesOf)) set.add(start, count);
+  }
+  const bridges = new Set(hostBridges.map(({ node }) => node));
+  const waiting = tree.root.children.filter((node) => !NOT_REGISTERS.includes(node.name));
+  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+    if (bridges.has(node)) continue;
+    waiting.push(...node.children);
+    if (node.string('device_type') !== undefined) continue;
+    for (const span of registersOf(node)) {
+      const { start, count } = framesOf(span);
+      if (isXens(node)) kept.push({ start, count });
+      else set.add(start, count);
     }
   }
-  for (const node of xen.platform.tree.root.walk()) {
-    if (node.string('device_type') !== undefined || node.path.startsWith('/reserved-memory')) continue;
-    const owned = node.isCompatible('arm,smmu-v3') || node.has('interrupt-controller');
-    const bridged = xen.platform.hostBridges.some((bridge) => bridge.node === node || isBelow(node, bridge.node));
-    if (bridged || node.parent === undefined || node.parent.sizeCells === 0) continue;
-    for (const { address, size } of node.reg()) {
-      const translated = node.translate(address);
-      if (translated === undefined || size === 0) continue;
-      const span = run({ address: translated, size });
-      if (owned) kept.push(span);
-      else set.add(span.start, span.count);
-    }
-  }
-  for (const bank of xen.platform.memory) kept.push(run(bank));
   for (const { start, count } of kept) set.remove(start, count);
+  return set;
+}
+
+/**
+ * Machine frames of device registers that the hardware domain may map: all that a domain can be given, but for those of
+ * devices that are reserved for passthrough (`xen,passthrough`).
+ */
+export function hardwareIomem(xen: Xen): { mfn: Mfn; count: number }[] {
+  const set = new RangeSet();
+  for (const { start, count } of xen.platform.iomem.runs) set.add(start, count);
+  for (const node of xen.platform.tree.root.walk()) {
+    if (!isReserved(node)) continue;
+    for (const { start, count } of registersOf(node).map(framesOf)) set.remove(start, count);
+  }
   return set.runs.map(({ start, count }) => ({ mfn: mfn(start), count }));
 }
 
-function isBelow(node: DeviceNode, ancestor: DeviceNode): boolean {
-  for (let at = node.parent; at !== undefined; at = at.parent) if (at === ancestor) return true;
+/** Whether a node, or one that it is below, is reserved for passthrough. */
+export function isReserved(node: DeviceNode): boolean {
+  for (let at: DeviceNode | undefined = node; at !== undefined; at = at.parent)
+    if (at.has('xen,passthrough')) return true;
   return false;
 }

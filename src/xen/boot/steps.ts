@@ -4,6 +4,7 @@ import {
   countCpus,
   discoverPlatform,
   findHostBridges,
+  findIomem,
   findMemory,
   findReserved,
   readDeviceTree,
@@ -20,6 +21,7 @@ export const bootSteps = {
   findReserved,
   countCpus,
   findHostBridges,
+  findIomem,
   setupHeap,
   installVector,
 } as const;

@@ -12,7 +12,10 @@ export function claimOf(_xen: Xen, domain: Domain): DomainClaim {
     domid: domain.domid,
     ram: claimRuns(domain.ram),
     mmio: claimRuns(domain.mmio),
-    devices: domain.devices.map((device) => formatSbdf(device.sbdf)).sort(),
+    devices: [
+      ...domain.devices.map((device) => formatSbdf(device.sbdf)),
+      ...domain.dtDevices.map((device) => device.node.path),
+    ].sort(),
   };
 }
 

@@ -3,13 +3,13 @@
  * it runs: its memory, its p2m, the registers of its devices, and their contexts at the IOMMU.
  */
 
-import type { Sbdf } from '../../hw/machine.js';
-import { type DeviceRegion, type DomainConfig, GUEST_RAM, type GuestRange } from '../domain-config.js';
+import type { DeviceNode } from '../../firmware/tree.js';
+import { formatSbdf, type Sbdf } from '../../hw/machine.js';
+import { type BadConfig, reportConfig } from '../dom0less/config-error.js';
+import type { DomainConfig } from '../domain-config.js';
 import { failure } from '../errno.js';
-import { type Gfn, gaddrToGfn, gfn, gfnAdd, type Mfn, PAGE_SIZE } from '../frames.js';
+import { gfn, PAGE_SIZE } from '../frames.js';
 import { type CreateResult, DOMID_HARDWARE, DOMID_IO } from '../hypervisor.js';
-import { withRun } from '../p2m/mappings.js';
-import { LEVEL_BITS } from '../p2m-layout.js';
 import { RangeSet } from '../range-set.js';
 import { type BarPlace, type Domain, print, type Vcpu, type Xen } from '../xen.js';
 
@@ -22,7 +22,7 @@ function makeDomain(
   name: string,
   vcpus: number,
   iommuEnabled: boolean,
-  barPlaces: readonly BarPlace[] = [],
+  { directMapped = false, barPlaces = [] }: { directMapped?: boolean; barPlaces?: readonly BarPlace[] } = {},
 ): Domain {
   const list: Vcpu[] = [];
   const domain: Domain = {
@@ -35,11 +35,18 @@ function makeDomain(
     ram: [],
     mmio: [],
     iomem: new RangeSet(),
+    directMapped,
+    irqs: new RangeSet(),
+    mmioHandlers: [],
+    vgic: undefined,
+    its: { services: [], lpis: new Map(), limits: [] },
+    dtDevices: [],
+    fdt: undefined,
     barPlaces,
     devices: [],
     contexts: [],
   };
-  for (let vcpu = 0; vcpu < vcpus; vcpu++) list.push({ domain, vcpu });
+  for (let vcpu = 0; vcpu < vcpus; vcpu++) list.push({ domain, vcpu, vgic: undefined });
   return domain;
 }
 
@@ -59,93 +66,11 @@ export function allocateDomid(xen: Xen): number | undefined {
   return undefined;
 }
 
-/** Permits a domain to map machine frames of device registers. */
-export function permitIomem(_xen: Xen, domain: Domain, first: Mfn, count: number): void {
-  domain.iomem.add(first, count);
-}
-
-/** Forbids a domain to map machine frames of device registers. */
-export function denyIomem(_xen: Xen, domain: Domain, first: Mfn, count: number): void {
-  domain.iomem.remove(first, count);
-}
-
-/**
- * Takes one piece of RAM for some guest frames: the largest that fits, of at most 2 MiB, and never at the guest's own
- * address, so that no guest is direct-mapped by accident.
- */
-export function allocateRamChunk(xen: Xen, at: Gfn, wanted: number): { mfn: Mfn; count: number } | undefined {
-  let order = Math.min(LEVEL_BITS, Math.floor(Math.log2(wanted)));
-  while (order > 0 && at % 2 ** order !== 0) order--;
-  for (; order >= 0; order--) {
-    const mfn = xen.steps.heap.allocateForDomain(xen, order);
-    if (mfn === undefined) continue;
-    if ((mfn as number) !== (at as number)) return { mfn, count: 2 ** order };
-    const other = xen.steps.heap.allocateForDomain(xen, order);
-    xen.steps.heap.free(xen, mfn, 2 ** order);
-    if (other !== undefined) return { mfn: other, count: 2 ** order };
-  }
-  return undefined;
-}
-
-/**
- * Gives a domain RAM, in the guest RAM banks, and maps it.
- * @returns 0, -ENOMEM, or another negative error code; what has been taken is in the domain's record
- */
-export function populateRam(xen: Xen, domain: Domain, pages: number): number {
-  let left = pages;
-  for (const bank of GUEST_RAM) {
-    let at = gaddrToGfn(bank.base);
-    const end = at + bank.size / PAGE_SIZE;
-    while (left > 0 && at < end) {
-      const chunk = xen.steps.domain.allocateRamChunk(xen, at, Math.min(left, end - at));
-      if (chunk === undefined) return failure('ENOMEM');
-      domain.ram = withRun(domain.ram, { gfn: at, ...chunk });
-      const error = xen.steps.p2m.mapRam(xen, domain, at, chunk.mfn, chunk.count);
-      if (error !== 0) return error;
-      at = gfnAdd(at, chunk.count);
-      left -= chunk.count;
-    }
-  }
-  return 0;
-}
-
-/** Makes parts of a domain's RAM read-only. Returns 0 or -EINVAL. */
-export function protectRam(xen: Xen, domain: Domain, ranges: readonly GuestRange[]): number {
-  for (const range of ranges) {
-    const error = xen.steps.p2m.setRamType(xen, domain, range.gfn, range.count, 'ram_ro');
-    if (error !== 0) return error;
-  }
-  return 0;
-}
-
-/** Whether machine frames are device registers that the hardware domain could give away: no RAM, nothing of Xen's own. */
-export function isAssignableIomem(xen: Xen, first: Mfn, count: number): boolean {
-  return xen.domains.get(DOMID_HARDWARE)?.iomem.contains(first, count) ?? false;
-}
-
-/**
- * Maps a region: permits exactly these frames, then maps them.
- * @returns 0; -EPERM if the frames are no device registers; -EFAULT if they cannot be mapped there
- */
-export function mapRegion(xen: Xen, domain: Domain, region: DeviceRegion): number {
-  if (!xen.steps.domain.isAssignableIomem(xen, region.mfn, region.count)) return failure('EPERM');
-  xen.steps.domain.permitIomem(xen, domain, region.mfn, region.count);
-  const error = xen.steps.p2m.mapMmio(xen, domain, region.gfn, region.mfn, region.count);
-  return error === 0 ? 0 : failure('EFAULT');
-}
-
-/** Maps the regions of a configuration. Returns 0 or a negative error code. */
-export function mapRegions(xen: Xen, domain: Domain, config: DomainConfig): number {
-  for (const region of config.regions) {
-    const error = xen.steps.domain.mapRegion(xen, domain, region);
-    if (error !== 0) return error;
-  }
-  return 0;
-}
-
-/** Whether there is RAM enough at all. Returns 0 or -ENOMEM. */
-export function checkMemory(xen: Xen, config: DomainConfig): number {
-  return config.pages > xen.heap.free ? failure('ENOMEM') : 0;
+/** Node and property that name a PCI device. */
+function devicesProperty(config: DomainConfig, sbdf: Sbdf): string {
+  const name = formatSbdf(sbdf);
+  const isInTree = config.passthroughTree?.pci.some((other) => formatSbdf(other) === name) ?? false;
+  return isInTree ? '/passthrough: xen,pci-assigned' : `${config.node}: xen,pci-devices`;
 }
 
 /**
@@ -154,10 +79,12 @@ export function checkMemory(xen: Xen, config: DomainConfig): number {
  */
 export function checkDevices(xen: Xen, config: DomainConfig): number {
   if (config.devices.length === 0) return 0;
-  if (!config.passthrough || !xen.options.iommu || !xen.options.pciPassthrough) return failure('EOPNOTSUPP');
+  if (!config.passthrough || !xen.options.iommu || !xen.options.pciPassthrough) {
+    return reportConfig(xen, `${config.node}: passthrough: PCI devices cannot be assigned`, failure('EOPNOTSUPP'));
+  }
   for (const sbdf of config.devices) {
     const error = xen.steps.pci.deviceAssigned(xen, sbdf);
-    if (error !== 0) return error;
+    if (error !== 0) return reportConfig(xen, `${devicesProperty(config, sbdf)}: ${formatSbdf(sbdf)}`, error);
   }
   return 0;
 }
@@ -167,7 +94,7 @@ export function assignDevices(xen: Xen, domain: Domain, config: DomainConfig, ow
   for (const sbdf of config.devices) {
     const owner = xen.steps.pci.findDevice(xen, sbdf)?.domain;
     const error = xen.steps.pci.deviceAssigned(xen, sbdf) || xen.steps.pci.assignDevice(xen, domain, sbdf);
-    if (error !== 0) return error;
+    if (error !== 0) return reportConfig(xen, `${devicesProperty(config, sbdf)}: ${formatSbdf(sbdf)}`, error);
     owners.push({ sbdf, owner });
   }
   return 0;
@@ -181,33 +108,44 @@ export interface PreviousOwner {
 
 /** Puts a domain together. Returns 0 or a negative error code, with the domain as far as it came. */
 export function buildDomain(xen: Xen, domain: Domain, config: DomainConfig, owners: PreviousOwner[]): number {
+  const because = (property: string, error: number): number =>
+    error === 0 ? 0 : reportConfig(xen, `${config.node}: ${property}: ${domain.name} cannot have it`, error);
   return (
+    because('xen,static-mem', xen.steps.dom0less.takeBanks(xen, domain, config.staticMemory)) ||
     xen.steps.p2m.init(xen, domain) ||
-    xen.steps.domain.populateRam(xen, domain, config.pages) ||
-    xen.steps.domain.protectRam(xen, domain, config.readOnly) ||
+    because('cpus', xen.steps.vgic.initDomain(xen, domain)) ||
+    xen.steps.vits.initDomain(xen, domain) ||
+    xen.steps.vpci.initDomain(xen, domain) ||
+    because('memory', xen.steps.domain.allocateMemory(xen, domain, config)) ||
+    because('xen,memory-read-only', xen.steps.domain.protectRam(xen, domain, config.readOnly)) ||
     xen.steps.domain.mapRegions(xen, domain, config) ||
-    xen.steps.domain.assignDevices(xen, domain, config, owners)
+    xen.steps.dom0less.passThroughAll(xen, domain, config.passthroughTree) ||
+    xen.steps.domain.assignDevices(xen, domain, config, owners) ||
+    because('memory', xen.steps.dom0less.placeTree(xen, domain, xen.steps.dom0less.guestTree(xen, domain, config)))
   );
 }
 
 /** Creates a guest from a configuration blob. One that fails leaves nothing behind. */
 export function createDomain(xen: Xen, blob: Uint8Array): CreateResult {
-  const config = xen.steps.domain.parseConfig(xen, blob);
-  if ('error' in config) {
-    print(xen, `domain configuration: ${config.reason}`);
-    return { error: config.error };
-  }
-  const impossible = xen.steps.domain.checkMemory(xen, config) || xen.steps.domain.checkDevices(xen, config);
+  return xen.steps.domain.construct(xen, xen.steps.domain.parseConfig(xen, blob));
+}
+
+/** Creates a guest from a node of the host's device tree. One that fails leaves nothing behind. */
+export function createFromNode(xen: Xen, node: DeviceNode): CreateResult {
+  return xen.steps.domain.construct(xen, xen.steps.domain.readConfig(xen, node));
+}
+
+/** Creates a guest of a configuration, however it was read. */
+export function construct(xen: Xen, config: DomainConfig | BadConfig): CreateResult {
+  if ('error' in config) return { error: reportConfig(xen, config.reason, config.error) };
+  const noMemory = xen.steps.domain.checkMemory(xen, config);
+  if (noMemory !== 0)
+    return { error: reportConfig(xen, `${config.node}: memory: ${config.pages} pages are not free`, noMemory) };
+  const impossible = xen.steps.domain.checkDevices(xen, config);
   if (impossible !== 0) return { error: impossible };
   const domid = xen.steps.domain.allocateDomid(xen);
   if (domid === undefined) return { error: failure('ENOMEM') };
-  const domain = makeDomain(
-    domid,
-    `d${domid}`,
-    config.vcpus,
-    config.passthrough && xen.options.iommu,
-    config.barPlaces,
-  );
+  const domain = makeDomain(domid, `d${domid}`, config.vcpus, config.passthrough && xen.options.iommu, config);
   xen.domains.set(domid, domain);
   const owners: PreviousOwner[] = [];
   const error = xen.steps.domain.build(xen, domain, config, owners);
@@ -216,10 +154,8 @@ export function createDomain(xen: Xen, blob: Uint8Array): CreateResult {
     xen.steps.domain.rollback(xen, domain, owners);
     return { error };
   }
-  print(
-    xen,
-    `${domain.name}: ${config.pages * (PAGE_SIZE / 1024)} KiB, ${config.vcpus} vCPUs, ${config.devices.length} devices`,
-  );
+  const devices = domain.devices.length + domain.dtDevices.length;
+  print(xen, `${domain.name}: ${config.pages * (PAGE_SIZE / 1024)} KiB, ${config.vcpus} vCPUs, ${devices} devices`);
   return { domid };
 }
 
@@ -229,6 +165,7 @@ export function rollback(xen: Xen, domain: Domain, owners: readonly PreviousOwne
     const device = xen.steps.pci.findOwned(xen, domain, sbdf);
     if (device !== undefined) xen.steps.pci.returnDevice(xen, owner, device);
   }
+  xen.steps.dom0less.unwindDevices(xen, domain);
   const error = xen.steps.domain.destroy(xen, domain);
   if (error !== 0) print(xen, `${domain.name}: remains, it cannot be taken apart (${error})`);
 }
@@ -238,19 +175,21 @@ export function rollback(xen: Xen, domain: Domain, owners: readonly PreviousOwne
  * @returns 0 or a negative error code
  */
 export function createHardwareDomain(xen: Xen): number {
-  const domain = makeDomain(DOMID_HARDWARE, 'd0', xen.platform.cpus, xen.options.iommu);
+  const domain = makeDomain(DOMID_HARDWARE, 'd0', xen.platform.cpus, xen.options.iommu, { directMapped: true });
   xen.domains.set(DOMID_HARDWARE, domain);
-  const error = xen.steps.p2m.init(xen, domain);
+  const error =
+    xen.steps.p2m.init(xen, domain) ||
+    xen.steps.vgic.initDomain(xen, domain) ||
+    xen.steps.vits.initDomain(xen, domain) ||
+    xen.steps.vpci.initDomain(xen, domain);
   if (error !== 0) return error;
   const wanted = Math.max(1, Math.floor(xen.options.dom0Memory / PAGE_SIZE));
   const first = xen.steps.domain.allocateHardwareRam(xen, wanted);
   if (first === undefined) return failure('ENOMEM');
   domain.ram = [{ gfn: gfn(first), mfn: first, count: wanted }];
   for (const run of xen.steps.domain.hardwareIomem(xen)) xen.steps.domain.permitIomem(xen, domain, run.mfn, run.count);
-  return xen.steps.p2m.mapRam(xen, domain, gfn(first), first, wanted);
-}
-
-/** Takes the hardware domain's RAM: adjacent, aligned to 2 MiB. Undefined: there is none. */
-export function allocateHardwareRam(xen: Xen, pages: number): Mfn | undefined {
-  return xen.heap.take(pages, 2 ** LEVEL_BITS, 'lowest');
+  return (
+    xen.steps.p2m.mapRam(xen, domain, gfn(first), first, wanted) ||
+    xen.steps.dom0less.placeTree(xen, domain, xen.steps.dom0less.hardwareTree(xen, domain))
+  );
 }

@@ -17,7 +17,9 @@ export function relinquishMemory(xen: Xen, domain: Domain): number {
 /** Takes everything from a domain, in order. Returns 0, or a negative error code where it stopped. */
 export function relinquish(xen: Xen, domain: Domain): number {
   return (
+    xen.steps.dt.releaseDevices(xen, domain) ||
     xen.steps.pci.releaseDevices(xen, domain) ||
+    xen.steps.irq.releaseAll(xen, domain) ||
     xen.steps.iommu.teardownDomain(xen, domain) ||
     xen.steps.domain.relinquishMemory(xen, domain) ||
     xen.steps.p2m.relinquishMappings(xen, domain)
@@ -36,8 +38,13 @@ export function destroyDomain(xen: Xen, domain: Domain): number {
     print(xen, `${domain.name}: destruction failed (${error})`);
     return error;
   }
+  xen.steps.vpci.teardownDomain(xen, domain);
+  xen.steps.vits.teardownDomain(xen, domain);
+  xen.steps.vgic.teardownDomain(xen, domain);
   xen.steps.p2m.finalTeardown(xen, domain);
   domain.iomem.clear();
+  domain.irqs.clear();
+  domain.fdt = undefined;
   xen.domains.delete(domain.domid);
   print(xen, `${domain.name} destroyed`);
   return 0;

@@ -43,6 +43,7 @@ export function restoreState(xen: Xen, cpu: number, vcpu: Vcpu): void {
   const [hcrLo, hcrHi] = xen.steps.domain.hcr(xen);
   xen.machine.cpus.writeSystem(cpu, 'VTTBR_EL2', hi as number, lo as number);
   xen.machine.cpus.writeSystem(cpu, 'HCR_EL2', hcrHi as number, hcrLo as number);
+  xen.steps.vgic.restoreState(xen, cpu, vcpu);
   xen.machine.cpus.execute(cpu, { op: 'ISB' });
 }
 
@@ -73,5 +74,6 @@ export function deschedule(xen: Xen, vcpu: Vcpu): void {
   const cpu = xen.running.indexOf(vcpu);
   if (cpu < 0) return;
   xen.machine.cpus.leave(cpu);
+  xen.steps.vgic.saveState(xen, cpu, vcpu);
   xen.running[cpu] = undefined;
 }

@@ -1,32 +1,36 @@
 /** Steps of domains. */
 import { hardwareIomem } from '../boot/platform.js';
-import { parseDomainConfig } from '../domain-config.js';
+import { parseDomainConfig, readDomainConfig } from '../domain-config.js';
 import { claimOf, claims } from './claims.js';
 import {
   allocateDomid,
-  allocateHardwareRam,
-  allocateRamChunk,
   assignDevices,
   buildDomain,
   checkDevices,
-  checkMemory,
+  construct,
   createDomain,
+  createFromNode,
   createHardwareDomain,
-  denyIomem,
-  isAssignableIomem,
-  mapRegion,
-  mapRegions,
-  permitIomem,
-  populateRam,
-  protectRam,
   rollback,
 } from './create.js';
 import { destroyDomain, relinquish, relinquishMemory } from './destroy.js';
+import { denyIomem, isAssignableIomem, isEmulated, mapRegion, mapRegions, permitIomem } from './iomem.js';
+import {
+  allocateHardwareRam,
+  allocateMemory,
+  allocateRamChunk,
+  checkMemory,
+  populateRam,
+  protectRam,
+} from './memory.js';
 import { deschedule, hcr, pickCpu, restoreState, schedule, setupCpus } from './schedule.js';
 
 export const domainSteps = {
   create: createDomain,
+  createFromNode,
   parseConfig: parseDomainConfig,
+  readConfig: readDomainConfig,
+  construct,
   createHardwareDomain,
   allocateHardwareRam,
   hardwareIomem,
@@ -34,10 +38,12 @@ export const domainSteps = {
   checkDevices,
   checkMemory,
   build: buildDomain,
+  allocateMemory,
   populateRam,
   allocateRamChunk,
   protectRam,
   isAssignableIomem,
+  isEmulated,
   permitIomem,
   denyIomem,
   mapRegion,

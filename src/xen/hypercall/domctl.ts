@@ -1,12 +1,13 @@
 /**
- * DOMCTL: what the control domain does with domains (xen/common/domctl.c, xen/drivers/passthrough/{iommu,pci}.c). Platform
- * devices are not modelled yet: naming one is -ENODEV.
+ * DOMCTL: what the control domain does with domains (xen/common/domctl.c, xen/drivers/passthrough/{iommu,pci}.c). What it
+ * does with platform devices is in `domctl-dt.ts`.
  */
 import { join } from '../../hw/address.js';
 import { type Field, get, put } from '../../hw/bits.js';
 import {
   ASSIGN_DEVICE,
   ASSIGN_DEVICE_BYTES,
+  BIND_PT_IRQ_BYTES,
   bytesOf,
   DEV_RDM_RELAXED,
   DOMCTL_BYTES,
@@ -17,6 +18,7 @@ import {
   GET_DEVICE_GROUP_BYTES,
   IOMEM_PERMISSION,
   IOMEM_PERMISSION_BYTES,
+  IRQ_PERMISSION_BYTES,
   MEMORY_MAPPING,
   MEMORY_MAPPING_BYTES,
   MEMORY_MAPPING_MAX,
@@ -75,6 +77,15 @@ export function operation(xen: Xen, caller: Domain, pointer: number): number {
     case DOMCTL.memory_mapping:
       if (domain === undefined) return failure('ESRCH');
       return domctl.memoryMapping(xen, caller, domain, wordsOf(u.subarray(0, MEMORY_MAPPING_BYTES)));
+    case DOMCTL.irq_permission:
+      if (domain === undefined) return failure('ESRCH');
+      return domctl.irqPermission(xen, caller, domain, wordsOf(u.subarray(0, IRQ_PERMISSION_BYTES)));
+    case DOMCTL.bind_pt_irq:
+      if (domain === undefined) return failure('ESRCH');
+      return domctl.bindPtIrq(xen, caller, domain, wordsOf(u.subarray(0, BIND_PT_IRQ_BYTES)));
+    case DOMCTL.unbind_pt_irq:
+      if (domain === undefined) return failure('ESRCH');
+      return domctl.unbindPtIrq(xen, caller, domain, wordsOf(u.subarray(0, BIND_PT_IRQ_BYTES)));
     case DOMCTL.destroydomain:
       if (domain === undefined) return failure('ESRCH');
       return domctl.destroyDomain(xen, caller, domain);
@@ -91,10 +102,11 @@ export function iommuEnabled(xen: Xen, domain: Domain | undefined): boolean {
 /**
  * Whether a device could be assigned.
  * @returns 0; -EOPNOTSUPP; -EINVAL for the caller itself, for flags, and for a device that is assigned or does not exist;
- *   -ENODEV for a platform device
+ *   -ENODEV for an unknown type of device; see `domctl-dt.ts` for a platform device
  */
 export function testAssignDevice(xen: Xen, caller: Domain, domain: Domain | undefined, u: Uint32Array): number {
   if (!xen.steps.domctl.iommuEnabled(xen, domain)) return failure('EOPNOTSUPP');
+  if (get(u, ASSIGN_DEVICE.dev) === DOMCTL_DEV.DT) return xen.steps.domctl.testAssignDtDevice(xen, caller, domain, u);
   if (domain === caller) return failure('EINVAL');
   if (get(u, ASSIGN_DEVICE.dev) !== DOMCTL_DEV.PCI) return failure('ENODEV');
   if (get(u, ASSIGN_DEVICE.flags) !== 0) return failure('EINVAL');
@@ -105,10 +117,11 @@ export function testAssignDevice(xen: Xen, caller: Domain, domain: Domain | unde
 /**
  * Assigns a device.
  * @returns 0; -EOPNOTSUPP; -EINVAL for the caller itself, a dying domain and unknown flags; -ENODEV for a device that does
- *   not exist and for a platform device; -EBUSY; -EBADF; -EXDEV
+ *   not exist and for an unknown type of device; -EBUSY; -EBADF; -EXDEV; see `domctl-dt.ts` for a platform device
  */
 export function assignDevice(xen: Xen, caller: Domain, domain: Domain, u: Uint32Array): number {
   if (!xen.steps.domctl.iommuEnabled(xen, domain)) return failure('EOPNOTSUPP');
+  if (get(u, ASSIGN_DEVICE.dev) === DOMCTL_DEV.DT) return xen.steps.domctl.assignDtDevice(xen, caller, domain, u);
   if (domain === caller) return failure('EINVAL');
   if (get(u, ASSIGN_DEVICE.dev) !== DOMCTL_DEV.PCI) return failure('ENODEV');
   if (domain.dying || (get(u, ASSIGN_DEVICE.flags) & ~DEV_RDM_RELAXED) !== 0) return failure('EINVAL');
@@ -118,10 +131,12 @@ export function assignDevice(xen: Xen, caller: Domain, domain: Domain, u: Uint32
 
 /**
  * Takes a device from a domain.
- * @returns 0; -EOPNOTSUPP; -EINVAL for the caller itself and for flags; -ENODEV if the domain does not own it
+ * @returns 0; -EOPNOTSUPP; -EINVAL for the caller itself and for flags; -ENODEV if the domain does not own it;
+ *   see `domctl-dt.ts` for a platform device
  */
 export function deassignDevice(xen: Xen, caller: Domain, domain: Domain, u: Uint32Array): number {
   if (!xen.steps.domctl.iommuEnabled(xen, domain)) return failure('EOPNOTSUPP');
+  if (get(u, ASSIGN_DEVICE.dev) === DOMCTL_DEV.DT) return xen.steps.domctl.deassignDtDevice(xen, caller, domain, u);
   if (domain === caller) return failure('EINVAL');
   if (get(u, ASSIGN_DEVICE.dev) !== DOMCTL_DEV.PCI) return failure('ENODEV');
   if (get(u, ASSIGN_DEVICE.flags) !== 0) return failure('EINVAL');
@@ -134,7 +149,8 @@ export function deassignDevice(xen: Xen, caller: Domain, domain: Domain, u: Uint
  */
 export function getDeviceGroup(xen: Xen, caller: Domain, domain: Domain, u: Uint32Array, pointer: number): number {
   if (!xen.steps.domctl.iommuEnabled(xen, domain)) return failure('EOPNOTSUPP');
-  const group = xen.steps.pci.deviceGroup(xen, domain, sbdfOfCell(get(u, GET_DEVICE_GROUP.machine_sbdf)));
+  const device = xen.steps.pci.findDevice(xen, sbdfOfCell(get(u, GET_DEVICE_GROUP.machine_sbdf)));
+  const group = device === undefined ? [] : xen.steps.pci.deviceGroup(xen, domain, device);
   const listed = group.slice(0, get(u, GET_DEVICE_GROUP.max_sdevs));
   const array = number64(u, GET_DEVICE_GROUP.sdev_array_hi, GET_DEVICE_GROUP.sdev_array_lo);
   const words = Uint32Array.from(listed, ({ sbdf }) => (sbdf.bus << 16) | (sbdf.device << 11) | (sbdf.function << 8));

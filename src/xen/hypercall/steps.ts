@@ -12,10 +12,12 @@ import {
   target,
   testAssignDevice,
 } from './domctl.js';
+import { assignDtDevice, deassignDtDevice, namedDevice, testAssignDtDevice } from './domctl-dt.js';
+import { bindPtIrq, irqPermission, unbindPtIrq } from './domctl-irq.js';
 import { copyFromGuest, copyToGuest, translate } from './guest-access.js';
 import { decreaseReservation, operation as memory } from './memory.js';
 import { isEnabled, pciDeviceAdd, pciDeviceRemove, operation as physdev } from './physdev.js';
-import { abort, handle, hvc } from './trap.js';
+import { abort, emulate, handle, hvc, systemRegister } from './trap.js';
 
 export const hypercallSteps = { dispatch, isPrivileged, translate, copyFromGuest, copyToGuest } as const;
 
@@ -30,10 +32,17 @@ export const domctlSteps = {
   testAssignDevice,
   assignDevice,
   deassignDevice,
+  namedDevice,
+  testAssignDtDevice,
+  assignDtDevice,
+  deassignDtDevice,
   getDeviceGroup,
   iomemPermission,
   memoryMapping,
+  irqPermission,
+  bindPtIrq,
+  unbindPtIrq,
   destroyDomain,
 } as const;
 
-export const trapSteps = { handle, hvc, abort } as const;
+export const trapSteps = { handle, hvc, systemRegister, emulate, abort } as const;

@@ -1,5 +1,5 @@
 /**
- * The form of p2m tables, from what the CPUs and the SMMUs can do (xen/arch/arm/mmu/p2m.c, setup_virt_paging).
+ * The form of p2m tables, from what the CPUs and the IOMMUs can do (xen/arch/arm/mmu/p2m.c, setup_virt_paging).
  * Tables are shared, so guest physical addresses have the size that all of them take.
  */
 import { encode, get, putAddress } from '../../hw/bits.js';
@@ -31,7 +31,9 @@ export function chooseFormat(xen: Xen): P2mFormat {
   const { hi, lo } = xen.machine.cpus.readSystem(0, 'ID_AA64MMFR0_EL1');
   const paRange = Math.min(get(Uint32Array.of(lo, hi), ID_AA64MMFR0_EL1.PARange), PA_BITS.length - 1);
   const limits = [PA_BITS[paRange] as number];
-  for (const smmu of xen.smmus) if (!smmu.disabled) limits.push(smmu.features.outputBits);
+  for (const iommu of xen.iommus) {
+    if (!iommu.disabled) limits.push(xen.steps.iommu.driverOf(xen, iommu).addressBits(xen, iommu));
+  }
   const limit = Math.min(...limits);
   const form = FORMS.find(({ ipaBits }) => ipaBits <= limit) ?? FORMS[FORMS.length - 1];
   return { ...(form as (typeof FORMS)[number]), paRange };

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { cellBytes, DeviceNode } from '../../firmware/tree.js';
 import { xenSteps } from '../steps.js';
-import type { HostBridge, PciDevice, Smmu, Xen } from '../xen.js';
+import type { HostBridge, Iommu, PciDevice, Xen } from '../xen.js';
 import { assignment, boardWith, boot, createGuest, dma } from '../xen.test-support.js';
 
 /** A host bridge with this `iommu-map`, in front of SMMUs with the phandles 1 and 2. */
@@ -9,17 +9,17 @@ function behind(map: readonly number[] | undefined, mask?: number) {
   const node = new DeviceNode('pcie@0');
   if (map !== undefined) node.properties.set('iommu-map', cellBytes(...map));
   if (mask !== undefined) node.properties.set('iommu-map-mask', cellBytes(mask));
-  const smmus = [1, 2].map((phandle) => {
+  const iommus = [1, 2].map((phandle) => {
     const iommu = new DeviceNode(`iommu@${phandle}`);
     iommu.properties.set('phandle', cellBytes(phandle));
-    return { node: iommu, disabled: false } as Smmu;
+    return { node: iommu, disabled: false } as Iommu;
   });
   const steps = xenSteps();
-  const xen = { steps, smmus } as unknown as Xen;
+  const xen = { steps, iommus, segments: new Map() } as unknown as Xen;
   const bridge = { node } as HostBridge;
   const stream = (requester: number) => {
     const mapped = steps.iommu.mapId(xen, bridge, requester);
-    return typeof mapped === 'object' ? [smmus.indexOf(mapped.smmu) + 1, mapped.streamId] : mapped;
+    return typeof mapped === 'object' ? [iommus.indexOf(mapped.iommu) + 1, mapped.streamId] : mapped;
   };
   return { xen, bridge, stream };
 }

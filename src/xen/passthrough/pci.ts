@@ -41,26 +41,35 @@ export function allDevices(xen: Xen): PciDevice[] {
 export function allocateDevice(xen: Xen, sbdf: Sbdf): PciDevice {
   const known = xen.steps.pci.findDevice(xen, sbdf);
   if (known !== undefined) return known;
-  const headerType = xen.steps.pci.readHeaderType(xen, sbdf);
+  const { pci } = xen.steps;
+  const headerType = pci.readHeaderType(xen, sbdf);
+  const portType = pci.portType(xen, sbdf);
+  const multiFunction = pci.isMultiFunction(xen, { ...sbdf, function: 0 });
   const device: PciDevice = {
+    kind: 'pci',
     sbdf,
-    bridge: xen.steps.pci.findHostBridge(xen, sbdf),
+    bridge: pci.findHostBridge(xen, sbdf),
     headerType,
     info: PLAIN_DEVICE,
     domain: undefined,
     quarantine: false,
     broken: false,
-    phantomStride: xen.steps.pci.phantomStride(xen, sbdf),
+    phantomStride: pci.phantomStride(xen, sbdf),
     virtualFunctions: [],
-    bars: xen.steps.pci.readBars(xen, sbdf, headerType),
+    bars: pci.readBars(xen, sbdf, headerType),
     master: undefined,
+    portType,
+    multiFunction,
+    buses: pci.busesBehind(xen, sbdf, headerType),
+    isolated: pci.isIsolated(xen, sbdf, portType, multiFunction),
+    vpci: undefined,
   };
   let segment = xen.segments.get(sbdf.segment);
   if (segment === undefined) {
     segment = { segment: sbdf.segment, devices: new Map() };
     xen.segments.set(sbdf.segment, segment);
   }
-  segment.devices.set(xen.steps.pci.deviceKey(xen, sbdf), device);
+  segment.devices.set(pci.deviceKey(xen, sbdf), device);
   return device;
 }
 
@@ -83,7 +92,7 @@ export function setOwner(_xen: Xen, device: PciDevice, domain: Domain | undefine
 }
 
 /**
- * Enters what the hardware domain says of a virtual function.
+ * Enters what the hardware domain says of a virtual function, and where its memory is.
  * @returns 0, or -ENODEV if its physical function is not known
  */
 export function linkVirtualFunction(xen: Xen, device: PciDevice, info: PciDeviceInfo): number {
@@ -92,7 +101,16 @@ export function linkVirtualFunction(xen: Xen, device: PciDevice, info: PciDevice
   const physical = xen.steps.pci.findDevice(xen, sbdfOf(device.sbdf.segment, bus, devfn));
   if (physical === undefined) return failure('ENODEV');
   if (!physical.virtualFunctions.includes(device)) physical.virtualFunctions.push(device);
+  // Of one that somebody has, the registers are mapped: they stay what they are.
+  if (device.domain === undefined) {
+    device.bars = xen.steps.pci.virtualFunctionBars(xen, device, physical) ?? device.bars;
+  }
   return 0;
+}
+
+/** Whose a device is that has appeared: the hardware domain's, or quarantine's if a guest has a device of its group. */
+export function newOwner(xen: Xen, hardwareDomain: Domain, device: PciDevice): Domain {
+  return xen.steps.pci.sharesGroup(xen, hardwareDomain, device) === 0 ? hardwareDomain : xen.domIo;
 }
 
 /**
@@ -113,8 +131,11 @@ export function addDevice(xen: Xen, sbdf: Sbdf, info: PciDeviceInfo): number {
     return error;
   }
   if (device.domain === undefined) {
-    xen.steps.pci.setOwner(xen, device, hardwareDomain);
-    error = xen.steps.iommu.addDevice(xen, device) || xen.steps.pci.mapBars(xen, hardwareDomain, device);
+    const owner = xen.steps.pci.newOwner(xen, hardwareDomain, device);
+    xen.steps.pci.setOwner(xen, device, owner);
+    if (owner === xen.domIo) device.quarantine = true;
+    error = xen.steps.iommu.addDevice(xen, device);
+    if (error === 0 && owner === hardwareDomain) error = xen.steps.pci.presentDevice(xen, owner, device);
     if (error !== 0) {
       xen.steps.pci.unwindAdd(xen, device);
       print(xen, `${formatSbdf(sbdf)}: cannot be added (${error})`);
@@ -145,7 +166,8 @@ export function removeDevice(xen: Xen, sbdf: Sbdf): number {
     return failure('EBUSY');
   }
   const { domain } = device;
-  let error = xen.steps.iommu.removeDevice(xen, device);
+  let error = domain === undefined ? 0 : xen.steps.pci.withdrawDevice(xen, domain, device);
+  if (error === 0) error = xen.steps.iommu.removeDevice(xen, device);
   if (error === 0 && domain !== undefined) error = xen.steps.pci.unmapBars(xen, domain, device);
   if (error !== 0) {
     device.broken = true;

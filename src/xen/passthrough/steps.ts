@@ -1,4 +1,6 @@
 /** Steps of passthrough: PCI devices, and IOMMUs in general. */
+
+import { deviceGroup, isForeign, pciMates, sameGroup, sharesGroup, sharesStream } from './groups.js';
 import {
   addDevice as addToIommu,
   assignDevice as assignToContext,
@@ -6,6 +8,7 @@ import {
   contextFor,
   deassignDevice as deassignFromContext,
   detach,
+  driverOf,
   findByPhandle,
   flush,
   reassignDevice,
@@ -16,7 +19,7 @@ import {
   teardownDomain,
   usePermitted,
 } from './iommu.js';
-import { mapId, requesterIds, streamIdsOf } from './iommu-map.js';
+import { mapId, streamIdsOf } from './iommu-map.js';
 import {
   addDevice,
   allocateDevice,
@@ -26,6 +29,7 @@ import {
   freeDevice,
   isHidden,
   linkVirtualFunction,
+  newOwner,
   removeDevice,
   setOwner,
   setupHardwareDomain,
@@ -38,15 +42,16 @@ import {
   deassignDevice,
   deassignTarget,
   deviceAssigned,
-  deviceGroup,
+  framesHeld,
   giveDevice,
   mapBars,
+  presentDevice,
   releaseDevice,
   releaseDevices,
   returnDevice,
-  sameGroup,
   sharesFrame,
   unmapBars,
+  withdrawDevice,
 } from './pci-assign.js';
 import {
   configRead,
@@ -63,6 +68,19 @@ import {
   sizeBar,
 } from './pci-config.js';
 import { descend, scan, scanBus, scanDevice, scanFunction } from './pci-scan.js';
+import { virtualFunctionBars, virtualFunctionIndex } from './pci-sriov.js';
+import {
+  bridgeAlias,
+  bridgesAbove,
+  busesBehind,
+  enableAcs,
+  findExtendedCapability,
+  isIsolated,
+  portType,
+  reaches,
+  requesterIds,
+  turningPoints,
+} from './pci-topology.js';
 
 export const pciSteps = {
   findHostBridge,
@@ -82,6 +100,15 @@ export const pciSteps = {
   scanDevice,
   scanFunction,
   descend,
+  portType,
+  findExtendedCapability,
+  busesBehind,
+  enableAcs,
+  isIsolated,
+  bridgesAbove,
+  bridgeAlias,
+  turningPoints,
+  reaches,
   deviceKey,
   findDevice,
   findOwned,
@@ -89,6 +116,9 @@ export const pciSteps = {
   freeDevice,
   setOwner,
   linkVirtualFunction,
+  virtualFunctionIndex,
+  virtualFunctionBars,
+  newOwner,
   addDevice,
   unwindAdd,
   removeDevice,
@@ -97,22 +127,28 @@ export const pciSteps = {
   barFrames,
   barGuestFrame,
   sharesFrame,
+  framesHeld,
   mapBars,
   unmapBars,
   deviceAssigned,
   assignDevice,
   releaseDevice,
+  presentDevice,
+  withdrawDevice,
   giveDevice,
   returnDevice,
   deassignDevice,
   deassignTarget,
   releaseDevices,
   sameGroup,
+  mates: pciMates,
+  sharesGroup,
   deviceGroup,
 } as const;
 
 export const iommuSteps = {
   setup,
+  driverOf,
   findByPhandle,
   mapId,
   requesterIds,
@@ -127,6 +163,8 @@ export const iommuSteps = {
   assignDevice: assignToContext,
   deassignDevice: deassignFromContext,
   reassignDevice,
+  isForeign,
+  sharesStream,
   usePermitted,
   flush,
   service,

@@ -26,7 +26,7 @@ const FAULTS = {
   'external abort': 'ABORT',
 } as const satisfies Record<Exclude<WalkFault, 'none'>, keyof typeof IMSTR>;
 
-/** Who asks for a translation: an instance and one of its micro-TLBs. */
+/** The instance that asks for a translation, for the transcript. */
 export interface Asker {
   readonly name: string;
 }
@@ -90,7 +90,7 @@ export class Contexts {
   /**
    * Finds the translation of an address: what was walked for it, or else by a walk, which is kept.
    * @param need the permission bit that the access needs
-   * @param asker for the transcript
+   * @param microTlb of the instance that asks, for the transcript
    * @returns undefined if there was a fault, which is recorded
    */
   translate(

@@ -15,6 +15,7 @@ import {
   IMUCTR,
   MICRO_TLB,
   microTlbRegister,
+  STAGE1_START_LEVELS,
 } from './layout.js';
 
 const { gen3, gen4 } = GENERATION;
@@ -52,11 +53,15 @@ t.test('micro-TLBs lie 0x10 apart, in two groups of which the second begins with
 });
 
 t.test('numbers of the generations', async (t) => {
-  t.match(gen3, { contexts: 8, microTlbs: 48, controlBase: 0 });
-  t.match(gen4, { contexts: 16, microTlbs: 64, controlBase: 0x1000 });
+  t.match(gen3, { contexts: 8, microTlbs: 48, controlBase: 0, ttselBits: 4, bytes: 0x1000 });
+  t.match(gen4, { contexts: 16, microTlbs: 64, controlBase: 0x1000, ttselBits: 5, bytes: 0x2_0000 });
   t.equal(COMPATIBLE['renesas,ipmmu-r8a7795'], 'gen3');
   t.equal(COMPATIBLE['renesas,ipmmu-r8a779f0'], 'gen4');
   t.same(CONTROL_REGISTER, { IMSCTLR: 0x500, IMSAUXCTLR: 0x504 });
+});
+
+t.test('start levels of stage 1 by SL0: 0 begins at level 3, 2 at level 1', async (t) => {
+  t.same(STAGE1_START_LEVELS, [3, 2, 1, undefined]);
 });
 
 t.test('bits', async (t) => {
@@ -66,6 +71,7 @@ t.test('bits', async (t) => {
   t.equal(mask(IMCTR.VA64), 0x2000_0000);
   t.equal(mask(IMTTBCR.TSZ0), 0x1f);
   t.equal(mask(IMTTBCR.SL0), 0xc0);
+  t.same([IMTTBCR.IRGN0, IMTTBCR.ORGN0, IMTTBCR.SH0].map(mask), [0x300, 0xc00, 0x3000]);
   t.equal(mask(IMTTBCR.PMB), 0x4000_0000);
   t.equal(mask(IMTTBCR.EAE), 0x8000_0000);
   t.equal(mask(IMTTLBR0.TTBR), 0xffff_f000);

@@ -17,9 +17,9 @@
  * - IMSTR, IMELAR and IMEUAR hold the first fault of a context until IMSTR is 0 again, which clears all three; a write can
  *   clear bits of IMSTR, none is set by it. The interrupt of the main instance is asserted while a status bit of a context
  *   with INTEN is set.
- * - IMTTBCR.PMB leaves stage 1 out: the tables are those of stage 2. They have the format of VMSAv8-64 stage 2 with
- *   IMSAUXCTLR.S2PTE; without, and without PMB, that of stage 1, in which long descriptors of VMSAv7 are the same. Pages
- *   have 4 KiB; addresses have 40 bits, without IMCTR.VA64 32.
+ * - IMTTBCR.PMB leaves stage 1 out: the tables are those of stage 2. With IMSAUXCTLR.S2PTE these have the format of
+ *   VMSAv8-64 stage 2. Else, and without PMB, tables have that of stage 1, which VMSAv7 long descriptors share. Pages have
+ *   4 KiB. Addresses have 40 bits at most, without IMCTR.VA64 32.
  *
  * Registers are 32 bits wide.
  */

@@ -23,8 +23,8 @@ const PLAIN = 0xd;
 const CHECKED = 0x1d;
 
 /** Streams: 1 abort, 2 bypass, 3 stage 2 without ATS, 4 stage 2 with full ATS, 5 nested with split-stage ATS. */
-function atsBench(cr0: number): Bench {
-  const bench = new Bench({ ids: ATS_IDS });
+function atsBench(cr0: number, ids = ATS_IDS): Bench {
+  const bench = new Bench({ ids });
   const second = bench.page();
   const first = bench.page();
   const context = bench.page();
@@ -92,6 +92,15 @@ t.test('split-stage ATS gives the intermediate physical address, and translates 
   t.equal(bench.dmaRead(5, IPA, { addressType: 'translated' }), 0x77);
   t.equal(bench.dmaRead(5, 0x9000, { addressType: 'translated' }), undefined);
   t.equal(bench.events()[0]?.[0], 0x10, 'faults of that are recorded as for any other');
+});
+
+t.test('an SMMU without ATS lets no translated transaction pass', async (t) => {
+  // IDR0[10] clear; ATSCHK does not exist then.
+  const bench = atsBench(PLAIN, { ...ATS_IDS, IDR0: 0x0dc5_101b });
+  for (const sid of [1, 2, 3, 4, 7, 300]) {
+    t.equal(bench.dmaWrite(sid, PAGE, sid, { addressType: 'translated' }), 'abort', `stream ${sid}`);
+  }
+  t.equal(bench.dmaWrite(4, VA, 1), 'okay', 'an untranslated one of the same stream passes');
 });
 
 t.test('a translated transaction passes unchecked, or by EATS with ATSCHK (3.9.1.3)', async (t) => {

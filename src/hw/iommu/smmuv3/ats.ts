@@ -4,6 +4,9 @@
  * Not modelled: DPT checks, requests for more than one translation unit, and the PASID of a translated transaction
  * (IDR3.PASIDTT is not offered): it is treated as unprivileged data without a substream. A translated address beyond the
  * output size is aborted without a record, one of the two behaviours that 3.9.1.1 allows.
+ *
+ * Assumption: an SMMU without ATS has no unchecked mode either; it takes translated transactions as those of a stream whose
+ * EATS is 0.
  */
 import { TWO_32 } from '../../address.js';
 import type { Field } from '../../bits.js';
@@ -175,7 +178,8 @@ export class AtsInterface {
       return ABORT;
     }
     const address = (hi >>> 0) * TWO_32 + (lo >>> 0);
-    if (!this.#registers.isEnabled(CR0.ATSCHK)) return translator.isTooLarge(hi) ? ABORT : address;
+    const unchecked = translator.features.ats && !this.#registers.isEnabled(CR0.ATSCHK);
+    if (unchecked) return translator.isTooLarge(hi) ? ABORT : address;
     const stream = translator.stream(streamId);
     if (stream === undefined) {
       // 3.9.1.3: C_BAD_STREAMID does not depend on RECINVSID here.

@@ -3,8 +3,11 @@
  * smmu-v3.c). One context for each domain and SMMU; the SMMU's VMIDs have nothing to do with those of the CPUs.
  */
 import { failure } from '../../errno.js';
-import type { Domain, IommuContext, PciDevice, Smmu, Xen } from '../../xen.js';
+import type { Device, Domain, IommuContext, Smmu, Xen } from '../../xen.js';
 import { print } from '../../xen.js';
+
+/** A context of an SMMUv3. */
+export type SmmuContext = IommuContext<Smmu>;
 
 /** Takes a VMID of an SMMU. Undefined: there is none left. */
 export function allocateVmid(_xen: Xen, smmu: Smmu): number | undefined {
@@ -22,26 +25,31 @@ export function freeVmid(xen: Xen, smmu: Smmu, vmid: number): number {
 }
 
 /** Makes a domain's p2m a context of an SMMU. A negative error code if that cannot be. */
-export function createContext(xen: Xen, domain: Domain, smmu: Smmu): IommuContext | number {
+export function createContext(xen: Xen, domain: Domain, smmu: Smmu): SmmuContext | number {
   if (domain.p2m === undefined) return failure('EINVAL');
   const tag = xen.steps.smmuv3.allocateVmid(xen, smmu);
   if (tag === undefined) {
     print(xen, `SMMUv3 ${smmu.node.path}: no VMID left for ${domain.name}`);
     return failure('ENOSPC');
   }
-  return { domain, number: 0, smmu, root: domain.p2m.root, tag, format: xen.format, devices: new Set() };
+  return { domain, number: 0, iommu: smmu, root: domain.p2m.root, tag, format: xen.format, devices: new Set() };
 }
 
 /** Ends a context without devices. Returns 0 or -EIO. */
-export function destroyContext(xen: Xen, context: IommuContext): number {
-  return xen.steps.smmuv3.freeVmid(xen, context.smmu, context.tag);
+export function destroyContext(xen: Xen, context: SmmuContext): number {
+  return xen.steps.smmuv3.freeVmid(xen, context.iommu, context.tag);
+}
+
+/** Makes the SMMU forget the translations of a context. Returns 0 or -EIO. */
+export function invalidateContext(xen: Xen, context: SmmuContext): number {
+  return xen.steps.smmuv3.invalidateVmid(xen, context.iommu, context.tag);
 }
 
 /**
  * Does something for each stream of a device, to the first error.
  * @returns 0 or what was returned for a stream
  */
-export function forEachStream(_xen: Xen, device: PciDevice, visit: (streamId: number) => number): number {
+export function forEachStream(_xen: Xen, device: Device, visit: (streamId: number) => number): number {
   for (const streamId of device.master?.streamIds ?? []) {
     const error = visit(streamId);
     if (error !== 0) return error;
@@ -54,8 +62,8 @@ export function forEachStream(_xen: Xen, device: PciDevice, visit: (streamId: nu
  * it is used again.
  * @returns 0; -EBUSY if a device of another context has the same stream; another negative error code
  */
-export function attachStream(xen: Xen, context: IommuContext, streamId: number): number {
-  const { smmu } = context;
+export function attachStream(xen: Xen, context: SmmuContext, streamId: number): number {
+  const { iommu: smmu } = context;
   const { encodeStage2Ste, installSte, installAbortSte } = xen.steps.smmuv3;
   const use = smmu.streams.get(streamId);
   if (use !== undefined && use.devices > 0) {
@@ -79,8 +87,8 @@ export function attachStream(xen: Xen, context: IommuContext, streamId: number):
  * Makes a stream abort unless another device of the context has it too.
  * @returns 0, or a negative error code: then the stream still counts as attached
  */
-export function detachStream(xen: Xen, context: IommuContext, streamId: number): number {
-  const { smmu } = context;
+export function detachStream(xen: Xen, context: SmmuContext, streamId: number): number {
+  const { iommu: smmu } = context;
   const use = smmu.streams.get(streamId);
   if (use === undefined || use.context !== context) return 0;
   if (use.devices > 1) {
@@ -93,7 +101,7 @@ export function detachStream(xen: Xen, context: IommuContext, streamId: number):
 }
 
 /** Makes all streams of a device translate by a context, or none. Returns 0 or a negative error code. */
-export function attachStreams(xen: Xen, context: IommuContext, device: PciDevice): number {
+export function attachStreams(xen: Xen, context: SmmuContext, device: Device): number {
   const attached: number[] = [];
   const error = xen.steps.smmuv3.forEachStream(xen, device, (streamId) => {
     const result = xen.steps.smmuv3.attachStream(xen, context, streamId);
@@ -106,7 +114,7 @@ export function attachStreams(xen: Xen, context: IommuContext, device: PciDevice
 }
 
 /** Detaches all streams of a device, also if one of them fails. Returns 0 or the first error. */
-export function detachStreams(xen: Xen, context: IommuContext, device: PciDevice): number {
+export function detachStreams(xen: Xen, context: SmmuContext, device: Device): number {
   let first = 0;
   xen.steps.smmuv3.forEachStream(xen, device, (streamId) => {
     const error = xen.steps.smmuv3.detachStream(xen, context, streamId);

@@ -1,6 +1,6 @@
 /**
- * What an SMMUv3 reports: events of the event queue, and global errors (Arm IHI 0070, chapter 7). Interrupts are not
- * modelled yet: Xen looks whenever it is entered.
+ * What an SMMUv3 reports: events of the event queue, and global errors (Arm IHI 0070, chapter 7). Xen looks when it is
+ * interrupted, and whenever it is entered.
  */
 import { hex } from '../../../hw/address.js';
 import { get, getAddress, put } from '../../../hw/bits.js';
@@ -65,4 +65,10 @@ export function handleGlobalErrors(xen: Xen, smmu: Smmu): void {
   if (names.length === 0) return;
   print(xen, `SMMUv3 ${smmu.node.path}: ${names.join(', ')}`);
   writeRegister(xen, smmu, REGISTER.GERRORN, gerrorn[0] as number);
+}
+
+/** Takes what an SMMU has to report. */
+export function service(xen: Xen, smmu: Smmu): void {
+  xen.steps.smmuv3.drainEvents(xen, smmu);
+  xen.steps.smmuv3.handleGlobalErrors(xen, smmu);
 }

@@ -58,6 +58,7 @@ export function readIds(xen: Xen, smmu: Smmu): SmmuFeatures {
     twoLevelTable: get(idr0, IDR0.ST_LEVEL) === 1,
     hyp: get(idr0, IDR0.HYP) === 1,
     ats: get(idr0, IDR0.ATS) === 1,
+    msi: get(idr0, IDR0.MSI) === 1,
     streamIdBits: get(idr1, IDR1.SIDSIZE),
     vmidBits: get(idr0, IDR0.VMID16) === 1 ? 16 : 8,
     oas,

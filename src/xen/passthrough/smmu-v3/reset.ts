@@ -2,6 +2,7 @@
  * Bringing an SMMUv3 up (Arm IHI 0070 6.3; the order of xen/drivers/passthrough/arm/smmu-v3.c, but that traffic is aborted
  * before anything else is touched).
  */
+import { pa } from '../../../hw/address.js';
 import { encode, putAddress } from '../../../hw/bits.js';
 import {
   CR0,
@@ -17,7 +18,7 @@ import { failure } from '../../errno.js';
 import { CACHE_WBWA } from '../../p2m/format.js';
 import { SHAREABILITY } from '../../p2m-layout.js';
 import { TagBitmap } from '../../tags.js';
-import { print, type Smmu, type SmmuQueue, type Xen } from '../../xen.js';
+import { print, type Smmu, type SmmuFeatures, type SmmuQueue, type Xen } from '../../xen.js';
 
 const word = (words: Uint32Array): number => words[0] as number;
 
@@ -26,6 +27,61 @@ const COMMANDS = word(encode(CR0, 32, { CMDQEN: 1 }));
 const EVENTS = word(encode(CR0, 32, { CMDQEN: 1, EVENTQEN: 1 }));
 const ENABLED = word(encode(CR0, 32, { CMDQEN: 1, EVENTQEN: 1, SMMUEN: 1 }));
 const ENABLED_ATS = word(encode(CR0, 32, { CMDQEN: 1, EVENTQEN: 1, SMMUEN: 1, ATSCHK: 1 }));
+
+const NO_FEATURES: SmmuFeatures = {
+  stage2: false,
+  aarch64: false,
+  granule4k: false,
+  twoLevelTable: false,
+  hyp: false,
+  ats: false,
+  msi: false,
+  streamIdBits: 0,
+  vmidBits: 0,
+  oas: 0,
+  outputBits: 0,
+  commandQueueLog2: 0,
+  eventQueueLog2: 0,
+};
+
+/** Finds the SMMUs of the device tree. */
+export function findSmmus(xen: Xen): Smmu[] {
+  const found: Smmu[] = [];
+  for (const node of xen.platform.tree.compatible('arm,smmu-v3')) {
+    const reg = node.reg()[0];
+    const address = reg === undefined ? undefined : node.translate(reg.address);
+    if (address === undefined || !node.enabled) continue;
+    const empty = { base: pa(0), log2Size: 0, prod: 0, cons: 0 };
+    found.push({
+      kind: 'smmuv3',
+      node,
+      base: pa(address),
+      features: NO_FEATURES,
+      streamTable: { base: pa(0), log2Size: 0, split: undefined, level2: new Map() },
+      commandQueue: empty,
+      eventQueue: empty,
+      vmids: new TagBitmap(0),
+      streams: new Map(),
+      disabled: false,
+    });
+  }
+  return found;
+}
+
+/** Finds the SMMUs of the device tree and takes charge of each. All deny before the first one is set up. */
+export function setup(xen: Xen): void {
+  const { findSmmus, probe, setGbpaAbort } = xen.steps.smmuv3;
+  const found = findSmmus(xen).map((smmu) => ({ smmu, aborting: setGbpaAbort(xen, smmu) }));
+  for (const { smmu, aborting } of found) {
+    xen.iommus.push(smmu);
+    probe(xen, smmu, aborting);
+  }
+}
+
+/** Size of the addresses that an SMMU takes from its tables: that of what it can put out. */
+export function addressBits(_xen: Xen, smmu: Smmu): number {
+  return smmu.features.outputBits;
+}
 
 /** Stops translation and queues. Returns 0 or -EIO. */
 export function disable(xen: Xen, smmu: Smmu): number {
@@ -118,13 +174,16 @@ export function bringUp(xen: Xen, smmu: Smmu): number {
     steps.invalidateAllStes(xen, smmu) ||
     steps.invalidateAllVmids(xen, smmu) ||
     steps.enableEventQueue(xen, smmu) ||
+    steps.setupInterrupts(xen, smmu) ||
     steps.enable(xen, smmu);
   return error;
 }
 
-/** Takes charge of an SMMU. One that cannot be brought up aborts all its traffic and serves no device. */
-export function probe(xen: Xen, smmu: Smmu): void {
-  const aborting = xen.steps.smmuv3.setGbpaAbort(xen, smmu);
+/**
+ * Takes charge of an SMMU. One that cannot be brought up aborts all its traffic and serves no device.
+ * @param aborting the error, if it could not even be told to abort, else 0
+ */
+export function probe(xen: Xen, smmu: Smmu, aborting: number): void {
   const error = aborting !== 0 ? aborting : xen.steps.smmuv3.bringUp(xen, smmu);
   if (error === 0) {
     const { features, streamTable } = smmu;

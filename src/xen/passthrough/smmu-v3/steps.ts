@@ -9,9 +9,20 @@ import {
   detachStreams,
   forEachStream,
   freeVmid,
+  invalidateContext,
   prepareStreams,
 } from './contexts.js';
-import { drainEvents, handleGlobalErrors, logEvent } from './events.js';
+import { drainEvents, handleGlobalErrors, logEvent, service } from './events.js';
+import {
+  clearMessages,
+  enableInterrupts,
+  handleInterrupt,
+  requestMessages,
+  requestWired,
+  setupInterrupts,
+  wiredSources,
+  writeMessage,
+} from './interrupts.js';
 import {
   allocateQueues,
   invalidateAllStes,
@@ -25,13 +36,16 @@ import {
 } from './queues.js';
 import { poll, readIds, readRegister, setGbpaAbort, writeCr0, writeRegister, writeRegister64 } from './registers.js';
 import {
+  addressBits,
   bringUp,
   disable,
   enable,
   enableCommandQueue,
   enableEventQueue,
+  findSmmus,
   isUsable,
   probe,
+  setup,
   writeAttributes,
   writeStreamTable,
 } from './reset.js';
@@ -53,6 +67,9 @@ import {
 } from './stream-table.js';
 
 export const smmuv3Steps = {
+  setup,
+  findSmmus,
+  addressBits,
   probe,
   bringUp,
   readIds,
@@ -68,6 +85,14 @@ export const smmuv3Steps = {
   writeStreamTable,
   enableCommandQueue,
   enableEventQueue,
+  wiredSources,
+  requestWired,
+  requestMessages,
+  writeMessage,
+  clearMessages,
+  enableInterrupts,
+  setupInterrupts,
+  handleInterrupt,
   enable,
   allocateStreamTable,
   allocateQueues,
@@ -97,6 +122,7 @@ export const smmuv3Steps = {
   freeVmid,
   createContext,
   destroyContext,
+  invalidateContext,
   forEachStream,
   attachStream,
   detachStream,
@@ -105,4 +131,5 @@ export const smmuv3Steps = {
   drainEvents,
   logEvent,
   handleGlobalErrors,
+  service,
 } as const;

@@ -9,7 +9,8 @@ import { failure } from '../../errno.js';
 import { frames, maddr, PAGE_SIZE } from '../../frames.js';
 import { CACHE_WBWA } from '../../p2m/format.js';
 import { SHAREABILITY } from '../../p2m-layout.js';
-import type { IommuContext, Smmu, Xen } from '../../xen.js';
+import type { Smmu, Xen } from '../../xen.js';
+import type { SmmuContext } from './contexts.js';
 
 /** Bits of a stream id that index a second-level table. */
 export const SPLIT = 8;
@@ -84,7 +85,7 @@ export function encodeAbortSte(_xen: Xen): Uint32Array {
 }
 
 /** An entry that translates by a context: stage 2 alone. */
-export function encodeStage2Ste(xen: Xen, context: IommuContext): Uint32Array {
+export function encodeStage2Ste(xen: Xen, context: SmmuContext): Uint32Array {
   const steps = xen.steps.smmuv3;
   const words = encode(STE, 512, {
     V: 1,
@@ -107,32 +108,32 @@ export function encodeStage2Ste(xen: Xen, context: IommuContext): Uint32Array {
 }
 
 /** STE.CONFIG of a stream that is attached to a context. */
-export function s2Config(_xen: Xen, _context: IommuContext): number {
+export function s2Config(_xen: Xen, _context: SmmuContext): number {
   return STE_CONFIG.S2;
 }
 
 /** STE.S2VMID. */
-export function s2Vmid(_xen: Xen, context: IommuContext): number {
+export function s2Vmid(_xen: Xen, context: SmmuContext): number {
   return context.tag;
 }
 
 /** STE.S2T0SZ. */
-export function s2T0sz(_xen: Xen, context: IommuContext): number {
+export function s2T0sz(_xen: Xen, context: SmmuContext): number {
   return 64 - context.format.ipaBits;
 }
 
 /** STE.S2SL0: level 1 is 1, level 0 is 2 with 4 KiB granule. */
-export function s2Sl0(_xen: Xen, context: IommuContext): number {
+export function s2Sl0(_xen: Xen, context: SmmuContext): number {
   return 2 - context.format.rootLevel;
 }
 
 /** STE.S2PS. */
-export function s2Ps(_xen: Xen, context: IommuContext): number {
-  return context.smmu.features.oas;
+export function s2Ps(_xen: Xen, context: SmmuContext): number {
+  return context.iommu.features.oas;
 }
 
 /** STE.S2TTB, as an address. */
-export function s2Ttb(_xen: Xen, context: IommuContext): number {
+export function s2Ttb(_xen: Xen, context: SmmuContext): number {
   return maddr(context.root);
 }
 

@@ -25,8 +25,8 @@ function entry({ machine }: Booted, streamId: number): { hi: number; lo: number 
 t.test('the stream table has two levels, and only the parts that devices need', async (t) => {
   const booted = boot();
   const { machine } = booted;
-  // 6.3.25: LOG2SIZE 5:0 = 16, SPLIT 10:6 = 8, FMT 17:16 = 1.
-  t.equal(machine.mmio.read(pa(STRTAB_BASE_CFG), 4), 16 | (8 << 6) | (1 << 16));
+  // 6.3.25: LOG2SIZE 5:0 = 17, SPLIT 10:6 = 8, FMT 17:16 = 1.
+  t.equal(machine.mmio.read(pa(STRTAB_BASE_CFG), 4), 17 | (8 << 6) | (1 << 16));
   const table = address(machine.mmio.read64(pa(STRTAB_BASE)), 0xffff_ffc0);
   t.equal(machine.memory.load64(pa(table)).lo & 0x1f, 9, 'L1STD.Span of streams 0 to 0xff: 2^8 entries');
   t.equal(machine.memory.load64(pa(table + 5 * 8)).lo & 0x1f, 9, 'bus 5 of segment 0');

@@ -41,7 +41,11 @@ t.test('an SMMU that never acknowledges is given up, and its traffic aborts', as
   t.match(xen.console.join('\n'), /register 0x24 does not answer/);
   t.match(xen.console.join('\n'), /all its traffic aborts/);
   t.equal(machine.mmio.read(GBPA as never, 4) & (1 << 20), 1 << 20, 'GBPA.ABORT');
-  t.same(xen.claims()[0]?.devices, [], 'nobody gets a device whose IOMMU does not work');
+  const owned = xen.claims().flatMap(({ devices }) => devices);
+  t.notOk(
+    owned.some((name) => xen.pciDevices().includes(name) || name.includes('ethernet')),
+    'nobody gets a device whose IOMMU does not work',
+  );
   t.ok(xen.pciDevices().length > 0);
   const own = (xen.claims()[0]?.ram[0]?.mfn ?? 0) * 4096;
   t.notOk(dma(machine, '0000:00:01.0', own, Uint8Array.of(1)).ok);

@@ -1,0 +1,87 @@
+/** Steps of the PCI host bridge that guests see: virtual addresses, configuration space, MSI and MSI-X. */
+import { assignDevice, quiesce, removeDevice } from './assign.js';
+import {
+  holes,
+  initBars,
+  mapBar,
+  mapBars,
+  readBar,
+  readBarFlags,
+  setMemoryDecode,
+  unmapBar,
+  writeBar,
+} from './bars.js';
+import { checkMsix, initMsi, initMsix, listCapabilities, locate, showCapabilities } from './capabilities.js';
+import { configRead, configWrite, hasBridge, initDomain, makeEcam, teardownDomain } from './ecam.js';
+import {
+  firstCommand,
+  hostCommand,
+  readHeader,
+  readIdentity,
+  readStatus,
+  writeCommand,
+  writeStatus,
+} from './header.js';
+import { enableMsi, limitVectors, maskMsi, programMsi, readMsi, writeMsi, writeMsiControl } from './msi.js';
+import { enableMsix, maskEntry, programEntry, readEntry, readMsix, writeEntry, writeMsixControl } from './msix.js';
+import { makeTable, readPage, trapTable, untrapTable, writePage } from './msix-table.js';
+import { readWord, writeWord } from './registers.js';
+import { assignVirtualSbdf, deviceId, findDevice } from './slots.js';
+
+export const vpciSteps = {
+  initDomain,
+  teardownDomain,
+  hasBridge,
+  makeEcam,
+  configRead,
+  configWrite,
+  assignDevice,
+  removeDevice,
+  quiesce,
+  assignVirtualSbdf,
+  findDevice,
+  deviceId,
+  readWord,
+  writeWord,
+  readHeader,
+  readIdentity,
+  readStatus,
+  writeStatus,
+  firstCommand,
+  hostCommand,
+  writeCommand,
+  setMemoryDecode,
+  initBars,
+  readBarFlags,
+  readBar,
+  writeBar,
+  mapBars,
+  mapBar,
+  unmapBar,
+  holes,
+  listCapabilities,
+  showCapabilities,
+  initMsi,
+  readMsi,
+  writeMsi,
+  writeMsiControl,
+  limitVectors,
+  programMsi,
+  maskMsi,
+  enableMsi,
+  initMsix,
+  checkMsix,
+  locate,
+  readMsix,
+  writeMsixControl,
+  enableMsix,
+  readEntry,
+  writeEntry,
+  programEntry,
+  maskEntry,
+  makeTable,
+  trapTable,
+  untrapTable,
+  readPage,
+  writePage,
+} as const;
