@@ -101,8 +101,3 @@ export class MessageGuest {
     return this.controller.take(vcpu);
   }
 }
-
-/** Brings up the drivers of a guest with {@link MESSAGE_GUEST_MEMORY} or more. */
-export function messageGuest(bench: PassthroughBench, domid: number, vcpus = 1): MessageGuest {
-  return new MessageGuest(bench, domid, vcpus);
-}

@@ -18,9 +18,6 @@ export const FIRST_LPI = 8192;
 export const L1_ENTRY_BYTES = 8;
 export const L1_ENTRY = layout('level 1 entry', 64, { PHYSICAL_ADDRESS: [51, 12], VALID: 63 });
 
-/** An ITT begins at a multiple of this (5.3, MAPD). */
-export const ITT_ALIGNMENT = 256;
-
 /*
  * The formats of device, collection and interrupt translation table entries are IMPLEMENTATION DEFINED (5.2). Those
  * below are this model's own: software knows nothing of them but their sizes. All bits that are not named are written
@@ -267,9 +264,6 @@ export const GITS_IIDR = layout('GITS_IIDR', 32, {
 export const GITS_PIDR2 = layout('GITS_PIDR2', 32, { ARCH_REV: [7, 4] });
 /** GITS_PIDR2.ArchRev. */
 export const ARCH_REV = { GICV3: 3, GICV4: 4 } as const;
-
-/** GITS_TRANSLATER. */
-export const GITS_TRANSLATER = layout('GITS_TRANSLATER', 32, { EVENT_ID: [31, 0] });
 
 /** GITS_TYPER. Widths and sizes are minus one; HCC is a count. */
 export const GITS_TYPER = layout('GITS_TYPER', 64, {
